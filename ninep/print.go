@@ -45,11 +45,11 @@ func (f *Fcall) print(most int) string {
 	case Tversion, Rversion:
 		fmt.Fprintf(&b, " msize %d version %s", f.Msize, quoted(f.Version))
 	case Tauth:
-		fmt.Fprintf(&b, " afid %d uname %s aname %s", int32(f.Afid), word(f.Uname), word(f.Aname))
+		fmt.Fprintf(&b, " afid %s uname %s aname %s", fidText(f.Afid), word(f.Uname), word(f.Aname))
 	case Rauth:
 		fmt.Fprintf(&b, " aqid %v", f.Aqid)
 	case Tattach:
-		fmt.Fprintf(&b, " fid %d afid %d uname %s aname %s", f.Fid, int32(f.Afid), word(f.Uname), word(f.Aname))
+		fmt.Fprintf(&b, " fid %d afid %s uname %s aname %s", f.Fid, fidText(f.Afid), word(f.Uname), word(f.Aname))
 	case Rattach:
 		fmt.Fprintf(&b, " qid %v", f.Qid)
 	case Rerror:
@@ -92,6 +92,14 @@ func (f *Fcall) print(most int) string {
 		printStat(&b, f.Stat)
 	}
 	return b.String()
+}
+
+// fidText is an afid; the one that is none is -1, as Plan 9 prints it.
+func fidText(fid uint32) string {
+	if fid == NoFid {
+		return "-1"
+	}
+	return strconv.FormatUint(uint64(fid), 10)
 }
 
 // printData shows a directory's data as stats, all other as a Go string.
