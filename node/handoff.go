@@ -1,0 +1,104 @@
+package node
+
+import (
+	"time"
+)
+
+// What the worker asks of the Node. Each takes Node.mu for a moment.
+
+// next gives the worker the waiting turn that it is to begin and where, or the
+// sessions to forget first, or nothing.
+func (n *Node) next(w *worker) (*turn, choice, []uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(w.forget) > 0 {
+		f := w.forget
+		w.forget = nil
+		return nil, choice{}, f
+	}
+	if len(n.queue.turns) == 0 || w.in.leaving || w.in.busy >= len(w.slots) {
+		return nil, choice{}, nil
+	}
+	for _, t := range n.queue.order(time.Now()) {
+		if t.inst != w.in || t.in == nil {
+			continue
+		}
+		c := choose(w.slots, t.in.ids, t.in.reuse)
+		if c.slot < 0 {
+			continue
+		}
+		n.queue.remove(t, true)
+		t.taken.Store(true)
+		w.in.busy++
+		n.use(w.in)
+		n.settle()
+		n.changed()
+		return t, c, nil
+	}
+	return nil, choice{}, nil
+}
+
+// mayStop says whether the worker's instance is leaving; the worker, which
+// has no turn, then ends.
+func (n *Node) mayStop(w *worker) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return w.in.leaving
+}
+
+// left counts a slot that is idle again.
+func (n *Node) left(w *worker) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	w.in.busy--
+	n.use(w.in)
+	n.settle()
+	n.changed()
+}
+
+// use makes in the model used last.
+func (n *Node) use(in *instance) {
+	n.queue.tick++
+	in.used = n.queue.tick
+}
+
+// enterStep counts the turns whose rows are about to be decoded; a cancel of
+// the last one aborts the Decode. It is false when all are cancelled already.
+func (n *Node) enterStep(w *worker) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	w.live = 0
+	for i := range w.slots {
+		if s := &w.slots[i]; s.turn != nil && s.rows > 0 && !s.turn.cancelled.Load() {
+			s.turn.running = true
+			w.live++
+		}
+	}
+	return w.live > 0
+}
+
+// leaveStep ends what enterStep began.
+func (n *Node) leaveStep(w *worker) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if w.live == 0 {
+		w.c.Abort(false)
+	}
+	for i := range w.slots {
+		if s := &w.slots[i]; s.turn != nil {
+			s.turn.running = false
+		}
+	}
+}
+
+// stepped counts a step.
+func (n *Node) stepped(rows, made int) {
+	n.stats.steps.Add(1)
+	n.stats.rows.Add(uint64(rows))
+	n.stats.tokens.Add(uint64(made))
+	if made > 0 {
+		n.mu.Lock()
+		n.meter.add(time.Now(), made)
+		n.mu.Unlock()
+	}
+}

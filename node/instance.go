@@ -1,0 +1,53 @@
+package node
+
+import (
+	"sync"
+)
+
+// A ModelInfo's model, loaded: an instance. Everything here but what mu of the
+// Node guards is set once by the load.
+type instance struct {
+	name     string
+	model    Model
+	info     ModelInfo
+	ctx      Context // the worker's
+	opts     ContextOptions
+	canShift bool
+	ends     []Token // the vocabulary's end tokens
+	endSet   map[Token]bool
+	bos      string // the text of BOS, "" none
+	bytes    uint64
+
+	w    *worker
+	prep sync.WaitGroup // prepares under way; Add under Node.mu and not once leaving
+
+	// Node.mu guards below.
+	leaving bool   // takes no new turns
+	owed    uint64 // arrivals up to this are served before it leaves
+	busy    int    // turns taken
+	used    uint64
+}
+
+// newInstance makes what a loaded model needs to serve. On an error the model
+// is still the caller's to close.
+func newInstance(name string, m Model, o ContextOptions) (*instance, error) {
+	in := &instance{name: name, model: m, info: m.Info(), endSet: make(map[Token]bool)}
+	ctx, err := m.NewContext(o)
+	if err != nil {
+		return nil, err
+	}
+	in.ctx, in.opts, in.canShift = ctx, ctx.Options(), ctx.CanShift()
+	for t := range Token(in.info.NVocab) {
+		if m.EOG(t) {
+			in.ends = append(in.ends, t)
+			in.endSet[t] = true
+		}
+	}
+	if in.info.BOS >= 0 {
+		in.bos = string(m.Piece(nil, in.info.BOS, true))
+	}
+	in.bytes = in.info.Bytes + cacheBytes(&in.info, in.opts)
+	return in, nil
+}
+
+func (in *instance) isEnd(t Token) bool { return in.endSet[t] }
