@@ -81,7 +81,10 @@ type StatChange struct {
 // below. Its methods may be called from many goroutines at once.
 //
 // The engine has checked permissions (by Stat and the attach's user) before it
-// calls Walk, Open, Create, Remove or Wstat, and answers ".." itself.
+// calls Walk, Open, Create, Remove or Wstat, and answers ".." itself. A ctx is
+// that of one request: it is not for use after the call. A method that may take
+// long waits on ctx.Done; one that neither waits nor asks for Done is run
+// without a change of goroutine.
 type Node interface {
 	// Stat describes the file; Stat.Qid.Path never changes in a Node's life.
 	Stat(ctx context.Context) (Stat, error)
@@ -104,7 +107,8 @@ type Creator interface {
 	Create(ctx context.Context, name string, perm uint32, mode OpenMode) (Node, Handle, error)
 }
 
-// A Remover is a file that can be removed. See remove(5).
+// A Remover is a file that can be removed. The engine has seen that the user
+// may write in the directory that it is in. See remove(5).
 type Remover interface {
 	Remove(ctx context.Context) error
 }
@@ -119,7 +123,8 @@ type Setter interface {
 
 // A Linker is a symbolic link (Mode has DMSYMLINK) in 9P2000.L. A Node that is
 // one also is a Walker to the target's files, for 9P2000, which has no links:
-// there the engine shows it as a directory.
+// there the engine shows it as a directory, and it is an Opener that gives a
+// DirReader.
 type Linker interface {
 	Readlink(ctx context.Context) (string, error)
 }
@@ -181,6 +186,7 @@ const NoUid = ^uint32(0)
 
 // An FS is a tree, or a family of trees, to serve.
 type FS interface {
-	// Attach gives the root for a. ctx ends with the connection.
+	// Attach gives the root for a; the engine then walks down to a.Aname,
+	// which becomes the root that the client sees. ctx ends with the session.
 	Attach(ctx context.Context, a *Attach) (Node, error)
 }
