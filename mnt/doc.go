@@ -1,3 +1,13 @@
-// Package mnt is a 9P2000 client: Dial, walk, open, read and write with
-// contexts, where a done context is a Tflush. See intro(5).
+// Package mnt is a 9P2000 client. Dial attaches to a server's tree, an Fsys;
+// files are opened by path, read and written with contexts, and a done
+// context is a Tflush. What belongs together goes out together: see Batch.
+// See intro(5).
+//
+//	fs, err := mnt.Dial(ctx, "tcp!127.0.0.1!5640", mnt.Options{})
+//	b, err := fs.ReadFile(ctx, "infer/last/out")
+//
+// Nothing that a server sends is believed: frames are bounded by the msize
+// agreed on, data by the count asked for, and a server that answers what was
+// not asked loses the connection, which fails every call at once with an
+// error that is ninep.ErrHangup. Nothing here connects again by itself.
 package mnt

@@ -1,0 +1,316 @@
+package mnt
+
+import (
+	"context"
+	"errors"
+
+	"llama9/ninep"
+)
+
+// A Batch is a row of operations whose messages go out together, so that all
+// of it costs one round trip. A server does what is asked of one file in the
+// order of the row, but for reads, which may overtake; between files there is
+// no order. What must come after something else belongs in the next Batch.
+//
+//	b := fs.Batch()
+//	f := b.Open("infer/new", ninep.ORDWR)
+//	r := b.Read(f, buf, 0)
+//	err := b.Do(ctx) // then buf[:r.N] is read, and f is open
+//
+// Each operation has a Result. Do returns the first error, and has then closed
+// the files that it opened. A Batch is used once, by one goroutine.
+type Batch struct {
+	fs  *Fsys
+	ops []*op
+	err error // of the making of an operation
+}
+
+// A Result is what became of an operation, to be looked at after Do.
+type Result struct {
+	N    int        // bytes read or written
+	Stat ninep.Stat // of Stat
+	Err  error
+}
+
+// An op is one operation, made into a message when its turn has come.
+type op struct {
+	Result
+	file   *File
+	opens  bool // the walk that brings its file to life
+	must   bool // what follows of the same file is nothing without it
+	closes bool
+	bare   error    // the server's own answer, before settle
+	names  []string // of the walk
+	make   func() (*call, error)
+	done   func(k *call) error
+}
+
+// Batch begins a row of operations.
+func (fs *Fsys) Batch() *Batch { return &Batch{fs: fs} }
+
+func (b *Batch) add(o *op) *Result {
+	b.ops = append(b.ops, o)
+	return &o.Result
+}
+
+// Walk finds path. Of the File that it gives only what needs no open file
+// may be used: Stat, Wstat, Remove and Close.
+func (b *Batch) Walk(path string) *File {
+	f := &File{fid: b.fs.root.c.newFid()}
+	o := &op{file: f, opens: true, must: true, names: split(path)}
+	o.make = func() (*call, error) { return b.fs.root.walkCall(f.fid, o.names) }
+	o.done = func(k *call) error {
+		f.fid.walked(b.fs.root, k)
+		return nil
+	}
+	b.add(o)
+	return f
+}
+
+// Open finds path and opens it.
+func (b *Batch) Open(path string, mode ninep.OpenMode) *File {
+	f := b.Walk(path)
+	f.mode = mode
+	b.open(f, ninep.Fcall{Type: ninep.Topen, Mode: mode})
+	return f
+}
+
+// Create finds the directory of path and makes a file in it.
+func (b *Batch) Create(path string, perm uint32, mode ninep.OpenMode) *File {
+	dir, name := splitLast(path)
+	f := b.Walk(dir)
+	f.mode = mode
+	b.open(f, ninep.Fcall{Type: ninep.Tcreate, Name: name, Perm: perm, Mode: mode})
+	return f
+}
+
+func (b *Batch) open(f *File, tx ninep.Fcall) {
+	b.add(&op{
+		file: f,
+		must: true,
+		make: func() (*call, error) { return f.fid.rpc(&tx) },
+		done: func(k *call) error {
+			f.answered(k)
+			return nil
+		},
+	})
+}
+
+// Read does one Tread into p, as File.ReadAt does. f may be a file of this
+// Batch, or one that was open before.
+func (b *Batch) Read(f *File, p []byte, off int64) *Result {
+	o := &op{file: f, make: func() (*call, error) { return f.readCall(p, off) }}
+	o.done = func(k *call) error {
+		o.N = k.n
+		return nil
+	}
+	return b.add(o)
+}
+
+// Write does one Twrite of p, which must fit in one: see File.IOUnit.
+func (b *Batch) Write(f *File, p []byte, off int64) *Result {
+	if len(p) > f.IOUnit() {
+		b.err = ninep.ErrTooBig
+	}
+	o := &op{file: f, make: func() (*call, error) { return f.writeCall(p, off) }}
+	o.done = func(k *call) error {
+		o.N = int(k.rx.Count)
+		return nil
+	}
+	return b.add(o)
+}
+
+// Stat describes f.
+func (b *Batch) Stat(f *File) *Result {
+	o := &op{file: f, make: func() (*call, error) { return f.fid.rpc(&ninep.Fcall{Type: ninep.Tstat}) }}
+	o.done = func(k *call) (err error) {
+		o.Result.Stat, err = k.stat()
+		return err
+	}
+	return b.add(o)
+}
+
+// Wstat changes f.
+func (b *Batch) Wstat(f *File, c ninep.StatChange) *Result {
+	return b.plain(f, ninep.Fcall{Type: ninep.Twstat, Stat: ninep.AppendStatChange(nil, &c)})
+}
+
+// Remove removes f and closes it.
+func (b *Batch) Remove(f *File) *Result { return b.plain(f, ninep.Fcall{Type: ninep.Tremove}) }
+
+// Close ends the use of f. A Tread of it that is in this Batch may be cut
+// short by it.
+func (b *Batch) Close(f *File) *Result { return b.plain(f, ninep.Fcall{Type: ninep.Tclunk}) }
+
+func (b *Batch) plain(f *File, tx ninep.Fcall) *Result {
+	return b.add(&op{
+		file:   f,
+		closes: tx.Type == ninep.Tclunk,
+		make:   func() (*call, error) { return f.fid.rpc(&tx) },
+		done:   func(*call) error { return nil },
+	})
+}
+
+// Do sends the row and waits for its answers. When ctx is done before, what
+// was not done is flushed.
+func (b *Batch) Do(ctx context.Context) error {
+	c := b.fs.root.c
+	err := b.err
+	if err == nil {
+		if c.sequential.Load() || b.deep() {
+			err = b.each(ctx, b.ops)
+		} else {
+			err = b.together(ctx)
+		}
+	}
+	if err != nil {
+		for _, o := range b.ops {
+			if o.opens {
+				c.discard(o.file.fid)
+			}
+		}
+	}
+	return err
+}
+
+// deep says whether some path takes more than one Twalk: a later one that
+// failed would leave the fid at a directory on the way, for the next message
+// to be done to.
+func (b *Batch) deep() bool {
+	for _, o := range b.ops {
+		if len(o.names) > ninep.MaxWalk {
+			return true
+		}
+	}
+	return false
+}
+
+// together sends all at once.
+func (b *Batch) together(ctx context.Context) error {
+	c := b.fs.root.c
+	ks := make([]*call, len(b.ops))
+	for i, o := range b.ops {
+		var err error
+		if ks[i], err = o.make(); err != nil {
+			o.Err = err
+			return err // nothing was sent
+		}
+	}
+	c.start(ks...)
+	whole := c.wait(ctx, ks...)
+	for i, o := range b.ops {
+		o.take(c, ctx, ks[i], whole)
+	}
+	err := b.settle()
+	if !whole || err == nil {
+		return err
+	}
+	if again := b.lost(); len(again) > 0 {
+		c.sequential.Store(true)
+		return b.each(ctx, again)
+	}
+	return err
+}
+
+// take notes the result of a started call.
+func (o *op) take(c *Conn, ctx context.Context, k *call, whole bool) {
+	if whole {
+		o.Err = k.result()
+	} else {
+		o.Err = c.cancelled(ctx, k)
+	}
+	o.bare = o.Err
+	if o.Err == nil {
+		o.Err = o.done(k)
+	}
+	if whole {
+		k.recycle()
+	}
+}
+
+// settle gives what follows a failed open the error of that, and returns the
+// first error of all.
+func (b *Batch) settle() (first error) {
+	failed := map[*File]error{}
+	for _, o := range b.ops {
+		switch err := failed[o.file]; {
+		case o.Err == nil:
+		case err != nil:
+			o.Err = err
+		case o.must:
+			failed[o.file] = o.Err
+		}
+		if first == nil {
+			first = o.Err
+		}
+	}
+	return first
+}
+
+// lost gives the operations of files that a server has mixed up: it did find
+// the file, but knew nothing of the fid in all that came with the walk. They
+// can be done again, as nothing came of them.
+func (b *Batch) lost() []*op {
+	found := map[*File]bool{}
+	missed := map[*File]int{}
+	for _, o := range b.ops {
+		switch {
+		case o.opens:
+			found[o.file] = o.Err == nil
+		case errors.Is(o.bare, ninep.ErrBadFid):
+			missed[o.file]++
+		case !o.closes:
+			found[o.file] = false
+		}
+	}
+	var again []*op
+	for _, o := range b.ops {
+		if found[o.file] && missed[o.file] > 0 {
+			again = append(again, o)
+		}
+	}
+	return again
+}
+
+// each does one operation after the other.
+func (b *Batch) each(ctx context.Context, ops []*op) error {
+	c := b.fs.root.c
+	failed := map[*File]error{}
+	for _, o := range ops {
+		if err := failed[o.file]; err != nil {
+			o.Err = err
+			continue
+		}
+		if o.opens {
+			c.discard(o.file.fid)
+			var fid *Fid
+			if fid, o.Err = b.fs.root.Walk(ctx, o.names...); o.Err == nil {
+				o.file.fid = fid
+			}
+		} else if k, err := o.make(); err != nil {
+			o.Err = err
+		} else {
+			c.start(k)
+			o.take(c, ctx, k, c.wait(ctx, k))
+		}
+		if o.must && o.Err != nil {
+			failed[o.file] = o.Err
+		}
+	}
+	return b.settle()
+}
+
+// discard clunks f, if the server knows it, and gives back its number.
+func (c *Conn) discard(f *Fid) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case f.put || f.gone:
+	case !f.named:
+		f.gone, f.dead = true, true
+		f.refs++
+		c.unref(f)
+	case !f.dead:
+		c.clunkLocked(f)
+	}
+}
