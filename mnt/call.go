@@ -60,10 +60,11 @@ func newCall(tx *ninep.Fcall) (*call, error) {
 	return k, nil
 }
 
-// recycle gives k back to the pool, if its reply has come: what the connection
-// or a flush has ended, one of the loops may still look at.
+// recycle gives k back to the pool, if its reply has come and nothing else is
+// to come: what the connection or a flush has ended, one of the loops may still
+// look at.
 func (k *call) recycle() {
-	if k.err != nil {
+	if k.err != nil || k.flushing {
 		return
 	}
 	frame, rx, done := k.frame, k.rx, k.done
@@ -293,7 +294,8 @@ func (c *Conn) finish(k *call, err error) {
 	c.signal(k)
 }
 
-// signal tells who waits for k, once neither loop looks at its buffers.
+// signal tells who waits for k, once neither loop looks at its buffers. After
+// it k is no more the connection's.
 func (c *Conn) signal(k *call) {
 	if k.finished && !k.writing && !k.filling && !k.signalled {
 		k.signalled = true

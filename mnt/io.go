@@ -120,10 +120,11 @@ func (c *Conn) readData(r *bufio.Reader, k *call, size uint32) error {
 	}
 	c.mu.Lock()
 	k.filling = false
-	if err == nil {
+	if k.finished { // fail was faster
+		c.signal(k)
+	} else if err == nil {
 		c.finish(k, nil)
 	}
-	c.signal(k) // if fail was faster
 	c.mu.Unlock()
 	return err
 }
