@@ -54,27 +54,57 @@ func reseat(seats []seat, wants []string, bound uint64) (load, leave []string) {
 			resident++
 			continue
 		}
-		var victims []seat
-		free := bound - min(bound, sum)
+		free := int64(bound) - int64(sum)
 		for _, s := range seats {
-			switch {
-			case s.state == seatLeaving:
-				free += s.bytes
-			case s.state == seatIn && s.owed == 0:
-				victims = append(victims, s)
+			if s.state == seatLeaving {
+				free += int64(s.bytes)
 			}
 		}
-		slices.SortFunc(victims, func(a, b seat) int {
-			return cmp.Or(cmp.Compare(min(a.busy, 1), min(b.busy, 1)), cmp.Compare(a.used, b.used))
-		})
-		for _, v := range victims {
-			if free >= need {
+		for _, v := range victims(seats) {
+			if free >= int64(need) {
 				break
 			}
 			leave = append(leave, v.name)
-			free += v.bytes
+			free += int64(v.bytes)
 		}
 		return load, leave
 	}
+	if bound > 0 && len(load) == 0 {
+		leave = trim(seats, bound)
+	}
 	return load, leave
+}
+
+// victims are the models that may be sent away, the best first.
+func victims(seats []seat) []seat {
+	var v []seat
+	for _, s := range seats {
+		if s.state == seatIn && s.owed == 0 {
+			v = append(v, s)
+		}
+	}
+	slices.SortFunc(v, func(a, b seat) int {
+		return cmp.Or(cmp.Compare(min(a.busy, 1), min(b.busy, 1)), cmp.Compare(a.used, b.used))
+	})
+	return v
+}
+
+// trim sends idle models away, never the one used last, while there is too much in
+// memory: what a model takes is known only once it is loaded.
+func trim(seats []seat, bound uint64) (leave []string) {
+	var sum, newest uint64
+	for _, s := range seats {
+		if s.state == seatIn || s.state == seatLoading {
+			sum += s.bytes
+			newest = max(newest, s.used)
+		}
+	}
+	for _, v := range victims(seats) {
+		if sum <= bound || v.busy > 0 || v.used == newest {
+			break
+		}
+		leave = append(leave, v.name)
+		sum -= v.bytes
+	}
+	return leave
 }
