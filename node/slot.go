@@ -26,7 +26,7 @@ type choice struct {
 
 // patience is how many tokens more another slot's prefill must promise before
 // a turn waits for it.
-const patience = 64
+const patience = 16
 
 // choose finds the slot for a turn that is to decode ids. The longest prefix
 // of ids that any slot holds, busy or idle, is reused: an idle slot is taken as

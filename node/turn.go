@@ -165,5 +165,8 @@ func (t *turn) start(inst *instance, in *input) error {
 	if len(in.prefix) > 0 && in.limit >= 0 && len(in.prefix) >= in.limit {
 		return doneEarly{styxfs.Limit, ""}
 	}
+	if len(in.ids) > inst.opts.NCtx {
+		return doneEarly{styxfs.Context, ""}
+	}
 	return nil
 }

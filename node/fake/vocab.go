@@ -93,3 +93,23 @@ func Text(ids []node.Token) string {
 	}
 	return b.String()
 }
+
+// Say is an Engine.Next that answers with text, one token a byte, and then
+// ends. The answer begins where a sequence last says after.
+func Say(after, text string) func(seq []node.Token) (node.Token, bool) {
+	return func(seq []node.Token) (node.Token, bool) {
+		s := Text(seq)
+		i := strings.LastIndex(s, after)
+		if i < 0 {
+			return 0, false
+		}
+		said := s[i+len(after):]
+		if !strings.HasPrefix(text, said) {
+			return 0, false
+		}
+		if said == text {
+			return EOS, true
+		}
+		return node.Token(text[len(said)]), true
+	}
+}
