@@ -104,7 +104,7 @@ func (r *run) path(v, by any) any {
 		if !ok {
 			return undefined{id}
 		}
-		if v, ok = d.m[id]; !ok {
+		if v, ok = d.attr(id); !ok {
 			return undefined{id}
 		}
 	}
@@ -112,6 +112,9 @@ func (r *run) path(v, by any) any {
 }
 
 func mapFilter(r *run, v any, a args) any {
+	if !truth(v) {
+		return &List{}
+	}
 	items := r.iterate(v)
 	out := make([]any, 0, len(items))
 	if by, ok := a.arg(-1, "attribute"); ok {
@@ -155,6 +158,9 @@ func selectFilter(want, attr bool) filterFunc {
 			}
 			test = t
 			a.pos = a.pos[1:]
+		}
+		if !truth(v) {
+			return &List{}
 		}
 		var out []any
 		for _, x := range r.iterate(v) {

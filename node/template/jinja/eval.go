@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -32,7 +33,8 @@ func (x dictLit) eval(r *run, sc *scope) any {
 	r.grow(64 * len(x.keys))
 	d := NewDict()
 	for i := range x.keys {
-		d.set(asStr(x.keys[i].eval(r, sc), "a key"), x.vals[i].eval(r, sc))
+		k := x.keys[i].eval(r, sc)
+		d.set(k, x.vals[i].eval(r, sc))
 	}
 	return d
 }
@@ -62,7 +64,7 @@ func (x getAttr) eval(r *run, sc *scope) any {
 		return m
 	}
 	if d, ok := v.(*Dict); ok {
-		if w, ok := d.m[x.name]; ok {
+		if w, ok := d.attr(x.name); ok {
 			return w
 		}
 	}
@@ -80,12 +82,12 @@ func (r *run) item(v, key any) any {
 	if u, ok := v.(undefined); ok {
 		fail("%s is undefined, it has no items", u.name)
 	}
-	if k, ok := key.(Str); ok {
-		if d, ok := v.(*Dict); ok {
-			if w, ok := d.m[k.s]; ok {
-				return w
-			}
+	if d, ok := v.(*Dict); ok {
+		if w, ok := d.get(key); ok {
+			return w
 		}
+	}
+	if k, ok := key.(Str); ok {
 		if m := r.method(v, k.s); m != nil {
 			return m
 		}
@@ -238,7 +240,7 @@ func (a argList) eval(r *run, sc *scope) args {
 		}
 		r.step(len(d.keys))
 		for _, k := range d.keys {
-			out.kw.set(k, d.m[k.s])
+			out.kw.set(k, d.at(k))
 		}
 	}
 	return out
@@ -353,11 +355,7 @@ func (r *run) contains(box, v any) bool {
 		}
 		return false
 	case *Dict:
-		s, ok := v.(Str)
-		if !ok {
-			return false
-		}
-		_, ok = b.m[s.s]
+		_, ok := b.get(v)
 		return ok
 	case undefined:
 		return false
@@ -472,11 +470,8 @@ func (r *run) iterate(v any) []any {
 		r.step(len(v.Items))
 		return v.Items
 	case *Dict:
-		items := make([]any, len(v.keys))
-		for i, k := range v.keys {
-			items[i] = k
-		}
-		return r.list(items).Items
+		r.step(len(v.keys))
+		return r.list(slices.Clone(v.keys)).Items
 	case Str:
 		return r.chars(v)
 	case undefined:

@@ -223,7 +223,7 @@ func macro(id string, params []param, body []stmt, sc *scope) *Func {
 			in.vars[p.name] = v
 		}
 		if a.kw != nil {
-			if c, ok := a.kw.m["caller"]; ok {
+			if c, ok := a.kw.attr("caller"); ok {
 				in.vars["caller"] = c
 			}
 		}

@@ -280,7 +280,7 @@ func (r *run) items(v any) *List {
 	r.step(len(d.keys))
 	out := make([]any, len(d.keys))
 	for i, k := range d.keys {
-		out[i] = &List{Items: []any{k, d.m[k.s]}, tuple: true}
+		out[i] = &List{Items: []any{k, d.at(k)}, tuple: true}
 	}
 	return &List{Items: out}
 }

@@ -53,7 +53,7 @@ func dictFunc(r *run, a args) *Dict {
 		}
 		r.room(len(s.keys), 64)
 		for _, k := range s.keys {
-			d.set(k, s.m[k.s])
+			d.set(k, s.at(k))
 		}
 	}
 	return d

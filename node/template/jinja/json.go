@@ -1,7 +1,7 @@
 package jinja
 
 import (
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -83,17 +83,17 @@ func (r *run) json(b *builder, v any, st jsonStyle, nl string) {
 		}
 		keys := v.keys
 		if st.sort {
-			keys = append([]Str(nil), keys...)
-			sort.Slice(keys, func(i, j int) bool { return keys[i].s < keys[j].s })
+			keys = slices.Clone(keys)
+			slices.SortFunc(keys, r.compare)
 		}
 		text("{" + in)
 		for i, k := range keys {
 			if i > 0 {
 				text(st.item + in)
 			}
-			r.json(b, k, st, in)
+			r.json(b, r.show(k), st, in)
 			text(st.kv)
-			r.json(b, v.m[k.s], st, in)
+			r.json(b, v.at(k), st, in)
 		}
 		text(nl + "}")
 	default:

@@ -196,7 +196,7 @@ var listMethods = map[string]func(r *run, l *List, a args) any{
 
 var dictMethods = map[string]func(r *run, d *Dict, a args) any{
 	"get": func(_ *run, d *Dict, a args) any {
-		if v, ok := d.m[a.text(0, "key", "get").s]; ok {
+		if v, ok := d.get(a.need(0, "key", "get")); ok {
 			return v
 		}
 		return a.or(1, "default", nil)
@@ -206,7 +206,7 @@ var dictMethods = map[string]func(r *run, d *Dict, a args) any{
 	"values": func(r *run, d *Dict, _ args) any {
 		out := make([]any, len(d.keys))
 		for i, k := range d.keys {
-			out[i] = d.m[k.s]
+			out[i] = d.at(k)
 		}
 		return r.list(out)
 	},
@@ -221,16 +221,16 @@ var dictMethods = map[string]func(r *run, d *Dict, a args) any{
 			}
 			r.room(len(o.keys), 64)
 			for _, k := range o.keys {
-				d.set(k, o.m[k.s])
+				d.set(k, o.at(k))
 			}
 		}
 		return nil
 	},
 	"pop": func(r *run, d *Dict, a args) any {
-		k := a.text(0, "key", "pop").s
-		v, ok := d.m[k]
+		k := a.need(0, "key", "pop")
+		v, ok := d.get(k)
 		if !ok {
-			return a.need(1, k, "pop")
+			return a.need(1, "default", "pop")
 		}
 		r.step(len(d.keys))
 		d.delete(k)

@@ -72,7 +72,7 @@ func (r *run) repr(b *builder, v any) {
 			}
 			r.repr(b, k)
 			text(": ")
-			r.repr(b, v.m[k.s])
+			r.repr(b, v.at(k))
 		}
 		text("}")
 	default:

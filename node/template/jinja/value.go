@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -17,11 +18,30 @@ type List struct {
 	tuple bool
 }
 
-// A Dict is a Python dict in the order of insertion, its keys strings.
+// A Dict is a Python dict in the order of insertion. Its keys are strings and
+// integers.
 type Dict struct {
-	keys      []Str
-	m         map[string]any
+	keys      []any
+	m         map[key]any
 	namespace bool // made by namespace(): attributes can be set
+}
+
+// A key is a Str or an int64 without its marks.
+type key struct {
+	s     string
+	n     int64
+	isInt bool
+}
+
+// keyOf gives the key that v is; nothing but Str and int64 is one.
+func keyOf(v any) (key, bool) {
+	switch v := v.(type) {
+	case Str:
+		return key{s: v.s}, true
+	case int64:
+		return key{n: v, isInt: true}, true
+	}
+	return key{}, false
 }
 
 // A Func is something a template can call.
@@ -37,28 +57,44 @@ type args struct {
 
 // NewDict makes a Dict from name, value, name, value ...
 func NewDict(kv ...any) *Dict {
-	d := &Dict{m: map[string]any{}}
+	d := &Dict{m: map[key]any{}}
 	for i := 0; i+1 < len(kv); i += 2 {
 		d.set(Text(kv[i].(string)), kv[i+1])
 	}
 	return d
 }
 
-func (d *Dict) set(k Str, v any) {
-	if _, ok := d.m[k.s]; !ok {
+func (d *Dict) set(k, v any) {
+	id, ok := keyOf(k)
+	if !ok {
+		fail("%s cannot be a key", kind(k))
+	}
+	if _, ok := d.m[id]; !ok {
 		d.keys = append(d.keys, k)
 	}
-	d.m[k.s] = v
+	d.m[id] = v
 }
 
-func (d *Dict) delete(k string) {
-	delete(d.m, k)
-	for i := range d.keys {
-		if d.keys[i].s == k {
-			d.keys = append(d.keys[:i:i], d.keys[i+1:]...)
-			return
-		}
+// get gives the value at k; without one, false.
+func (d *Dict) get(k any) (any, bool) {
+	id, ok := keyOf(k)
+	if !ok {
+		return nil, false
 	}
+	v, ok := d.m[id]
+	return v, ok
+}
+
+// at is get for a key that is there.
+func (d *Dict) at(k any) any { v, _ := d.get(k); return v }
+
+// attr is get for the text of a key.
+func (d *Dict) attr(id string) (any, bool) { v, ok := d.m[key{s: id}]; return v, ok }
+
+func (d *Dict) delete(k any) {
+	id, _ := keyOf(k)
+	delete(d.m, id)
+	d.keys = slices.DeleteFunc(slices.Clone(d.keys), func(x any) bool { y, _ := keyOf(x); return y == id })
 }
 
 // arg gives the positional argument i or the keyword argument name.
@@ -67,7 +103,7 @@ func (a args) arg(i int, name string) (any, bool) {
 		return a.pos[i], true
 	}
 	if a.kw != nil {
-		if v, ok := a.kw.m[name]; ok {
+		if v, ok := a.kw.attr(name); ok {
 			return v, true
 		}
 	}
