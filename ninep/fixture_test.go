@@ -3,6 +3,7 @@ package ninep
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -317,8 +318,13 @@ func (h *memHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, erro
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}
+		h.fs.mu.Lock()
+		h.fs.log = append(h.fs.log, string(p))
+		h.fs.mu.Unlock()
 		return len(p), nil
 	case "log":
+		ctx.Done() // the reader goes on meanwhile
+		runtime.Gosched()
 		h.fs.mu.Lock()
 		h.fs.log = append(h.fs.log, string(p))
 		h.fs.mu.Unlock()

@@ -21,7 +21,6 @@ type wire struct {
 	conn net.Conn
 	r    *bufio.Reader
 	fs   *memFS
-	srv  *Server
 	done chan error // ServeConn's result
 	stop context.CancelFunc
 }
@@ -40,7 +39,8 @@ func dial(t testing.TB, srv *Server) *wire {
 	}
 	ours, theirs := socketPair(t)
 	ctx, stop := context.WithCancel(context.Background())
-	w := &wire{t: t, conn: ours, r: bufio.NewReaderSize(ours, 1<<16), fs: fs, srv: srv, done: make(chan error, 1), stop: stop}
+	w := newWire(t, ours, fs)
+	w.stop = stop
 	go func() { w.done <- srv.ServeConn(ctx, theirs) }()
 	t.Cleanup(func() {
 		w.end()
@@ -54,6 +54,10 @@ func dial(t testing.TB, srv *Server) *wire {
 		}
 	})
 	return w
+}
+
+func newWire(t testing.TB, conn net.Conn, fs *memFS) *wire {
+	return &wire{t: t, conn: conn, r: bufio.NewReaderSize(conn, 1<<16), fs: fs, done: make(chan error, 1)}
 }
 
 func socketPair(t testing.TB) (a, b net.Conn) {
@@ -149,6 +153,16 @@ func matches(got, want string) bool {
 		return strings.HasPrefix(got, p)
 	}
 	return got == want
+}
+
+// tries sends line and says whether it is answered at all.
+func (w *wire) tries(line string) bool {
+	if _, err := w.conn.Write(frames(w.t, line)); err != nil {
+		return false
+	}
+	w.conn.SetReadDeadline(time.Now().Add(testWait))
+	_, err := w.r.Peek(4)
+	return err == nil
 }
 
 // do sends t and wants r.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // ownedByUs says whether fi is a file of this process's user.
@@ -28,14 +29,24 @@ func socketMode(mode fs.FileMode) func(string, string, syscall.RawConn) error {
 }
 
 // pollable is f such that Close ends a Read of it, if f is a pipe or a socket.
+// f itself is closed then.
 func pollable(f *os.File) *os.File {
+	if f.SetReadDeadline(time.Time{}) == nil {
+		return f // it is already
+	}
 	fi, err := f.Stat()
 	if err != nil || fi.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) == 0 {
 		return f
 	}
-	fd := f.Fd() // makes it blocking, where that was not so
-	if syscall.SetNonblock(int(fd), true) != nil {
+	fd, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
 		return f
 	}
-	return os.NewFile(fd, f.Name())
+	syscall.CloseOnExec(fd)
+	if syscall.SetNonblock(fd, true) != nil {
+		syscall.Close(fd)
+		return f
+	}
+	f.Close()
+	return os.NewFile(uintptr(fd), f.Name())
 }

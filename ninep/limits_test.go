@@ -1,0 +1,178 @@
+package ninep
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// Requests beyond the limit are answered with an error; flush and clunk pass.
+func TestLimitRequests(t *testing.T) {
+	w := dial(t, &Server{Limits: Limits{Requests: 3}}).start()
+	w.do("Twalk tag 1 fid 0 newfid 1 nwname 1 0:pipe", "Rwalk tag 1*")
+	w.do("Topen tag 1 fid 1 mode 0", "Ropen tag 1*")
+	for i := range 3 {
+		w.send(fmt.Sprintf("Tread tag %d fid 1 offset 0 count 1", 10+i))
+		w.entered("pipe")
+	}
+	w.do("Tread tag 20 fid 1 offset 0 count 1", "Rerror tag 20 ename 'Resource temporarily unavailable'")
+	w.do("Tstat tag 20 fid 0", "Rerror tag 20 ename 'Resource temporarily unavailable'")
+	w.send("Tflush tag 20 oldtag 10")
+	w.want("Rerror tag 10*")
+	w.want("Rflush tag 20")
+	w.do("Tstat tag 20 fid 0", "Rstat tag 20*")
+	w.send("Tread tag 10 fid 1 offset 0 count 1")
+	w.entered("pipe")
+	w.send("Tclunk tag 20 fid 1")
+	for range 3 {
+		if f := w.recv(); f.Type != Rerror || f.Tag < 10 || f.Tag > 12 {
+			t.Error(f)
+		}
+	}
+	w.want("Rclunk tag 20")
+}
+
+func TestLimitFids(t *testing.T) {
+	w := dial(t, &Server{Limits: Limits{Fids: 2}}).start()
+	w.do("Twalk tag 1 fid 0 newfid 1 nwname 0", "Rwalk tag 1 nwqid 0")
+	w.do("Twalk tag 1 fid 0 newfid 2 nwname 0", "Rerror tag 1 ename 'Too many open files'")
+	w.do("Tattach tag 1 fid 2 afid -1 uname glenda aname ''", "Rerror tag 1 ename 'Too many open files'")
+	w.do("Twalk tag 1 fid 1 newfid 1 nwname 0", "Rwalk tag 1 nwqid 0")
+	w.do("Tclunk tag 1 fid 1", "Rclunk tag 1")
+	w.do("Twalk tag 1 fid 0 newfid 2 nwname 0", "Rwalk tag 1 nwqid 0")
+}
+
+// A client that says nothing is hung up on, and one that went on after its
+// Tversion is not.
+func TestLimitFirst(t *testing.T) {
+	srv := &Server{FS: newMemFS(), Limits: Limits{FirstFrame: 20 * time.Millisecond}}
+	w := dial(t, srv)
+	w.eof()
+	if err := w.end(); err != errSilent {
+		t.Errorf("ended by %v", err)
+	}
+	w = dial(t, srv)
+	w.write([]byte{19, 0})
+	w.eof()
+	srv = &Server{FS: newMemFS(), Limits: Limits{FirstFrame: 2 * time.Second}}
+	w = dial(t, srv).start()
+	silent := dial(t, srv)
+	silent.eof() // the time is over for w as well
+	w.do("Tstat tag 1 fid 0", "Rstat tag 1*")
+}
+
+// A client that never reads is hung up on.
+func TestLimitWrite(t *testing.T) {
+	w := dial(t, &Server{Limits: Limits{Write: 50 * time.Millisecond}}).start()
+	w.do("Twalk tag 1 fid 0 newfid 1 nwname 1 0:big", "Rwalk tag 1*")
+	w.do("Topen tag 1 fid 1 mode 0", "Ropen tag 1*")
+	go func() {
+		for tag := uint16(2); ; tag++ {
+			m := Fcall{Type: Tread, Tag: tag, Fid: 1, Count: 65536}
+			b, _ := m.Append(nil)
+			if _, err := w.conn.Write(b); err != nil {
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-w.done:
+		if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
+			t.Errorf("ended by %v", err)
+		}
+		w.done <- err
+	case <-time.After(testWait):
+		t.Error("the server waits for ever")
+	}
+}
+
+// serve runs Serve at addr and gives its address, and a way to end it.
+func serve(t testing.TB, srv *Server, addr string) (string, func()) {
+	t.Helper()
+	ln, err := Listen(t.Context(), addr, ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ctx, ln) }()
+	end := func() {
+		stop()
+		select {
+		case err := <-done:
+			done <- err
+			if err != nil {
+				t.Error("Serve: ", err)
+			}
+		case <-time.After(testWait):
+			t.Fatal("Serve does not end")
+		}
+	}
+	t.Cleanup(end)
+	return ln.Addr().String(), end
+}
+
+// connect is dial for a server that Serve runs.
+func connect(t testing.TB, network, addr string, fs *memFS) *wire {
+	t.Helper()
+	conn, err := net.Dial(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return newWire(t, conn, fs)
+}
+
+func TestLimitConns(t *testing.T) {
+	for name, l := range map[string]Limits{"in all": {Conns: 2}, "an address": {ConnsPerAddr: 2}} {
+		t.Run(name, func(t *testing.T) {
+			before := runtime.NumGoroutine()
+			addr, end := serve(t, &Server{FS: newMemFS(), Limits: l}, "tcp!127.0.0.1!0")
+			a := connect(t, "tcp", addr, nil).start()
+			connect(t, "tcp", addr, nil).start()
+			connect(t, "tcp", addr, nil).eof()
+			a.conn.Close()
+			// The place is free once the server has noticed.
+			for try := time.Now().Add(testWait); ; {
+				w := connect(t, "tcp", addr, nil)
+				if w.tries("Tversion tag 65535 msize 65560 version '9P2000'") {
+					break
+				}
+				if time.Now().After(try) {
+					t.Fatal("no place is free again")
+				}
+			}
+			end()
+			settle(t, before)
+		})
+	}
+}
+
+// 10,000 clients that say nothing cost little, and hold nobody up.
+func TestIdle(t *testing.T) {
+	n := raiseFiles(t, 10_000)
+	fs := newMemFS()
+	srv := &Server{FS: fs, Limits: Limits{FirstFrame: time.Hour}}
+	addr, end := serve(t, srv, "unix!"+filepath.Join(t.TempDir(), "idle"))
+	before := memory()
+	conns := make([]net.Conn, n)
+	for i := range conns {
+		conn, err := net.Dial("unix", addr)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		defer conn.Close()
+		conns[i] = conn
+	}
+	w := connect(t, "unix", addr, fs).start()
+	w.do("Tstat tag 1 fid 0", "Rstat tag 1*")
+	t.Logf("%d bytes for both ends of each of %d idle connections", (memory()-before)/int64(n), n)
+	if each := (memory() - before) / int64(n); each > 32<<10 {
+		t.Errorf("%d bytes for an idle connection", each)
+	}
+	end()
+}

@@ -1,0 +1,86 @@
+package ninep
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTranscripts plays testdata/*.p9, each on a connection of its own. The
+// lines of a file are, in order:
+//
+//	# a remark
+//	T...          a message to send; T lines that follow each other go in one write
+//	R...          an answer; R lines that follow each other may come in any order;
+//	              a last "*" stands for any rest
+//	!wait NAME    wait until the blocking file NAME is in use
+//	!say TEXT     write to the pipe, behind the server's back
+//	!eof          the server hangs up
+//
+// A file that does not begin with a Tversion is played after one and an attach
+// of fid 0 as glenda.
+func TestTranscripts(t *testing.T) {
+	names, err := filepath.Glob("testdata/*.p9")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no transcripts: ", err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".p9"), func(t *testing.T) {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			play(t, strings.Split(string(b), "\n"))
+		})
+	}
+}
+
+func play(t *testing.T, lines []string) {
+	w := dial(t, nil)
+	begun := false
+	for i := 0; i < len(lines); {
+		first := i
+		line := strings.TrimSpace(lines[i])
+		block := func(prefix string) (all []string) {
+			for ; i < len(lines) && strings.HasPrefix(lines[i], prefix); i++ {
+				all = append(all, strings.TrimSpace(lines[i]))
+			}
+			return all
+		}
+		word, rest, _ := strings.Cut(line, " ")
+		switch {
+		case line == "" || line[0] == '#':
+			i++
+			continue
+		case line[0] == 'T':
+			if !begun && word != "Tversion" {
+				w.start()
+			}
+			begun = true
+			w.send(block("T")...)
+		case line[0] == 'R':
+			want := block("R")
+			for len(want) > 0 {
+				got := w.recv().Line()
+				j := slices.IndexFunc(want, func(s string) bool { return matches(got, s) })
+				if j < 0 {
+					t.Fatalf("line %d: got\n\t%s\nwant of\n\t%s", first+1, got, strings.Join(want, "\n\t"))
+				}
+				want = slices.Delete(want, j, j+1)
+			}
+		case word == "!wait":
+			w.entered(rest)
+			i++
+		case word == "!say":
+			w.fs.say(rest)
+			i++
+		case word == "!eof":
+			w.eof()
+			i++
+		default:
+			t.Fatalf("line %d: what is %q?", first+1, line)
+		}
+	}
+}
