@@ -92,10 +92,10 @@ func (n *Node) command(c []string, names map[string]bool) (func(), error) {
 func (n *Node) wantLoad(s Spec) {
 	h := n.host(s.Name)
 	if h == nil {
-		h = newHost(s)
+		h = n.newHost(s)
 		n.hosts = append(n.hosts, h)
 	} else if !slices.Equal(h.spec.words(), s.words()) {
-		fresh := newHost(s)
+		fresh := n.newHost(s)
 		h.spec, h.bytes = fresh.spec, fresh.bytes
 		n.unload(h)
 	}

@@ -27,9 +27,17 @@ type host struct {
 	tmpl    string
 }
 
-func newHost(s Spec) *host {
+// A Sizer is an Engine that knows how much memory a file's model will take,
+// where the file's size is not a good guess.
+type Sizer interface {
+	Size(file string) uint64
+}
+
+func (n *Node) newHost(s Spec) *host {
 	h := &host{spec: s}
-	if fi, err := os.Stat(s.File); err == nil {
+	if e, ok := n.cfg.Engine.(Sizer); ok {
+		h.bytes = e.Size(s.File)
+	} else if fi, err := os.Stat(s.File); err == nil {
 		h.bytes = uint64(fi.Size())
 	}
 	return h

@@ -92,7 +92,7 @@ func New(c Config) (*Node, error) {
 		if s.Name == "" || n.host(s.Name) != nil {
 			return nil, errors.New("model " + s.Name + ": a name is missing or used twice")
 		}
-		n.hosts = append(n.hosts, newHost(s))
+		n.hosts = append(n.hosts, n.newHost(s))
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	return n, nil

@@ -106,6 +106,22 @@ func (e *Engine) Load(ctx context.Context, file string, o node.LoadOptions, prog
 	return &model{e: e, file: file, o: opts}, nil
 }
 
+// Size implements node.Sizer.
+func (e *Engine) Size(file string) uint64 {
+	o := e.Options
+	if rest, ok := strings.CutPrefix(file, "fake:"); ok && o.parse(rest) != nil {
+		return 0
+	}
+	return o.bytes()
+}
+
+func (o *Options) bytes() uint64 {
+	if o.Bytes == 0 {
+		return 1 << 20
+	}
+	return o.Bytes
+}
+
 var errStopped = errors.New("stopped")
 
 // sleep waits for d, or until stop is closed.
@@ -192,12 +208,8 @@ type model struct {
 }
 
 func (m *model) Info() node.ModelInfo {
-	b := m.o.Bytes
-	if b == 0 {
-		b = 1 << 20
-	}
 	return node.ModelInfo{
-		Arch: "fake", Desc: "fake", Parameters: 1000, Quantization: "none", Bytes: b, NCtxTrain: 8192, NVocab: len(vocab),
+		Arch: "fake", Desc: "fake", Parameters: 1000, Quantization: "none", Bytes: m.o.bytes(), NCtxTrain: 8192, NVocab: len(vocab),
 		BOS: BOS, EOS: EOS, AddBOS: true, ChatTemplate: m.o.Template, Meta: map[string]string{"general.name": "fake"},
 	}
 }
