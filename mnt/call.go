@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"sync"
 	"time"
 
 	"llama9/ninep"
@@ -14,6 +13,8 @@ import (
 // owns it until start and again once wait has said that it is done; between
 // them what is not said to be constant is guarded by Conn.mu.
 type call struct {
+	c *Conn
+
 	// Constant from start on.
 	want   uint8  // the type of a good reply
 	tag    uint16 // in frame too
@@ -42,15 +43,16 @@ type call struct {
 	abandoned bool // nobody waits
 }
 
-var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
-
 // errFlushed is the end of a call that the server confirmed not to have done,
 // or never saw.
 var errFlushed = errors.New("flushed")
 
 // newCall encodes tx, but its tag, which start gives.
-func newCall(tx *ninep.Fcall) (*call, error) {
-	k := callPool.Get().(*call)
+func (c *Conn) newCall(tx *ninep.Fcall) (*call, error) {
+	k, ok := c.pool.Get().(*call)
+	if !ok {
+		k = &call{c: c, done: make(chan struct{}, 1)}
+	}
 	var err error
 	if k.frame, err = tx.Append(k.frame[:0]); err != nil {
 		return nil, ninep.Errorf(ninep.ErrInvalid, "%v", err)
@@ -67,9 +69,8 @@ func (k *call) recycle() {
 	if k.err != nil || k.flushing {
 		return
 	}
-	frame, rx, done := k.frame, k.rx, k.done
-	*k = call{frame: frame, rx: rx, done: done}
-	callPool.Put(k)
+	*k = call{c: k.c, frame: k.frame, rx: k.rx, done: k.done}
+	k.c.pool.Put(k)
 }
 
 // result is what became of a done call.
@@ -218,7 +219,7 @@ func (c *Conn) cancel(ks []*call) {
 
 // flush sends a Tflush of k.
 func (c *Conn) flush(k *call) {
-	f, err := newCall(&ninep.Fcall{Type: ninep.Tflush, Oldtag: k.tag})
+	f, err := c.newCall(&ninep.Fcall{Type: ninep.Tflush, Oldtag: k.tag})
 	if err != nil {
 		return // a Tflush can always be encoded
 	}

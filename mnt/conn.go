@@ -54,6 +54,7 @@ type Conn struct {
 	kick       chan struct{} // something is in queue
 	dead       chan struct{} // closed with err set
 	loops      sync.WaitGroup
+	pool       sync.Pool // of calls
 
 	mu      sync.Mutex // guards below, and every Fid and call of this Conn
 	err     error
@@ -99,7 +100,7 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, o Options) (*Conn, err
 
 // negotiate does the exchange of versions. See version(5).
 func (c *Conn) negotiate(ctx context.Context, msize uint32) error {
-	k, err := newCall(&ninep.Fcall{Type: ninep.Tversion, Tag: ninep.NoTag, Msize: msize, Version: version9P2000})
+	k, err := c.newCall(&ninep.Fcall{Type: ninep.Tversion, Tag: ninep.NoTag, Msize: msize, Version: version9P2000})
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (c *Conn) Attach(ctx context.Context, uname, aname string) (*Fsys, error) {
 		uname = username()
 	}
 	root := c.newFid()
-	k, err := newCall(&ninep.Fcall{Type: ninep.Tattach, Fid: root.num, Afid: ninep.NoFid, Uname: uname, Aname: aname})
+	k, err := c.newCall(&ninep.Fcall{Type: ninep.Tattach, Fid: root.num, Afid: ninep.NoFid, Uname: uname, Aname: aname})
 	if err != nil {
 		c.dropFid(root)
 		return nil, err
@@ -161,7 +162,7 @@ func username() string {
 // use, which any server answers at once without touching a file. It fails when
 // ctx is done first; what that means is the caller's to decide.
 func (c *Conn) Probe(ctx context.Context) error {
-	k, err := newCall(&ninep.Fcall{Type: ninep.Tflush, Oldtag: ninep.NoTag})
+	k, err := c.newCall(&ninep.Fcall{Type: ninep.Tflush, Oldtag: ninep.NoTag})
 	if err != nil {
 		return err
 	}

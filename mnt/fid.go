@@ -60,7 +60,7 @@ func (c *Conn) clunkLocked(f *Fid) {
 	if f.gone {
 		return
 	}
-	k, err := newCall(&ninep.Fcall{Type: ninep.Tclunk, Fid: f.num})
+	k, err := c.newCall(&ninep.Fcall{Type: ninep.Tclunk, Fid: f.num})
 	if err != nil {
 		return // a Tclunk can always be encoded
 	}
@@ -79,7 +79,7 @@ func (f *Fid) forget() {
 // rpc makes the call of a message that names f.
 func (f *Fid) rpc(tx *ninep.Fcall) (*call, error) {
 	tx.Fid = f.num
-	k, err := newCall(tx)
+	k, err := f.c.newCall(tx)
 	if err == nil {
 		k.fid = f
 	}

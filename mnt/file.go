@@ -73,7 +73,7 @@ func (f *File) writeCall(p []byte, off int64) (*call, error) {
 		return nil, ninep.ErrInvalid
 	}
 	p = p[:min(len(p), f.IOUnit())]
-	k, err := newCall(&ninep.Fcall{Type: ninep.Tclunk})
+	k, err := f.fid.c.newCall(&ninep.Fcall{Type: ninep.Tclunk})
 	if err != nil {
 		return nil, err
 	}
