@@ -75,7 +75,7 @@ func newMemFS() *memFS {
 		mode uint32
 		data string
 	}{
-		{"hello", 0666, "hello, world\n"}, {"big", 0444, string(pattern(1 << 20))}, {"secret", 0600, "s"},
+		{"hello", 0666, "hello, world\n"}, {"big", 0444, bigData}, {"secret", 0600, "s"},
 		{"grouped", 0660, "g"}, {"exec", 0711, "x"}, {"pipe", 0666, ""}, {"stuck", 0666, ""}, {"deaf", 0666, ""},
 		{"panic", 0666, ""}, {"log", 0666, ""}, {"slow", 0666, ""}, {"plain", 0666, ""},
 	} {
@@ -89,6 +89,8 @@ func newMemFS() *memFS {
 	}
 	return f
 }
+
+var bigData = string(pattern(1 << 20))
 
 func pattern(n int) []byte {
 	b := make([]byte, n)
@@ -224,6 +226,9 @@ func (n memFile) Wstat(ctx context.Context, c StatChange) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if c.Length != nil {
+		if *c.Length > 1<<20 {
+			return ErrTooBig
+		}
 		n.data = append(n.data, make([]byte, *c.Length)...)[:*c.Length]
 		n.st.Length = *c.Length
 	}
