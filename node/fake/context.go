@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,8 @@ type fctx struct {
 	aborted chan struct{}
 }
 
+var kvTypes = []string{"f32", "f16", "q8_0", "q4_0"}
+
 func (m *model) NewContext(o node.ContextOptions) (node.Context, error) {
 	if o.NBatch == 0 {
 		o.NBatch = 2048
@@ -66,6 +69,8 @@ func (m *model) NewContext(o node.ContextOptions) (node.Context, error) {
 		return nil, fmt.Errorf("context of %d tokens and %d sequences", o.NCtx, o.NSeq)
 	case o.NCtx > most/o.NSeq:
 		return nil, fmt.Errorf("no memory for %d tokens", o.NCtx*o.NSeq)
+	case !slices.Contains(kvTypes, o.KVTypeK) || !slices.Contains(kvTypes, o.KVTypeV):
+		return nil, fmt.Errorf("unknown cache type %s or %s", o.KVTypeK, o.KVTypeV)
 	case o.NBatch < o.NSeq:
 		return nil, fmt.Errorf("n_batch %d is less than %d sequences", o.NBatch, o.NSeq)
 	}

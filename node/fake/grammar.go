@@ -35,7 +35,10 @@ func (s *symbol) takes(r rune) bool {
 	return in != s.not
 }
 
-const maxStacks = 10000
+const (
+	maxStacks = 10000
+	maxDepth  = 250
+)
 
 func (g *grammar) Reset() {
 	g.part = nil
@@ -47,7 +50,7 @@ func (g *grammar) expand(in [][]symbol) ([][]symbol, error) {
 	var out [][]symbol
 	seen := make(map[string]bool)
 	for steps := 0; len(in) > 0; steps++ {
-		if steps > maxStacks {
+		if steps > maxStacks || len(in[len(in)-1]) > maxDepth {
 			return nil, errors.New("grammar is too deep or recursive on the left")
 		}
 		s := in[len(in)-1]
