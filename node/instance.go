@@ -2,10 +2,12 @@ package node
 
 import (
 	"sync"
+
+	"llama9/node/template"
 )
 
-// A ModelInfo's model, loaded: an instance. Everything here but what mu of the
-// Node guards is set once by the load.
+// An instance is a loaded model with its context and its worker. Everything
+// here but what mu of the Node guards is set once by the load.
 type instance struct {
 	name     string
 	model    Model
@@ -15,7 +17,9 @@ type instance struct {
 	canShift bool
 	ends     []Token // the vocabulary's end tokens
 	endSet   map[Token]bool
-	bos      string // the text of BOS, "" none
+	bos, eos string // the texts of BOS and EOS, "" none
+	tmpl     *template.Template
+	tmplErr  error // why tmpl is nil though the model carries one
 	bytes    uint64
 
 	w    *worker
@@ -46,6 +50,10 @@ func newInstance(name string, m Model, o ContextOptions) (*instance, error) {
 	if in.info.BOS >= 0 {
 		in.bos = string(m.Piece(nil, in.info.BOS, true))
 	}
+	if in.info.EOS >= 0 {
+		in.eos = string(m.Piece(nil, in.info.EOS, true))
+	}
+	in.tmpl, in.tmplErr = in.ownTemplate()
 	in.bytes = in.info.Bytes + cacheBytes(&in.info, in.opts)
 	return in, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"llama9/node/template"
 	"llama9/styxfs"
 )
 
@@ -25,10 +26,7 @@ type input struct {
 
 // A segment is a part of a rendered prompt. Only in special ones the text of
 // control tokens becomes these tokens.
-type segment struct {
-	Text    string
-	Special bool
-}
+type segment = template.Segment
 
 // A clientFault is an error that the client made: Reason is Client.
 type clientFault struct{ error }
