@@ -35,14 +35,14 @@ type Result struct {
 // An op is one operation, made into a message when its turn has come.
 type op struct {
 	Result
-	file   *File
-	opens  bool // the walk that brings its file to life
-	must   bool // what follows of the same file is nothing without it
-	closes bool
-	bare   error    // the server's own answer, before settle
-	names  []string // of the walk
-	make   func() (*call, error)
-	done   func(k *call) error
+	file  *File
+	opens bool     // the walk that brings its file to life
+	must  bool     // what follows of the same file is nothing without it
+	lasts bool     // to have done it is not to be undone: it may not be done twice
+	bare  error    // the server's own answer, before settle
+	names []string // of the walk
+	make  func() (*call, error)
+	done  func(k *call) error
 }
 
 // Batch begins a row of operations.
@@ -86,9 +86,10 @@ func (b *Batch) Create(path string, perm uint32, mode ninep.OpenMode) *File {
 
 func (b *Batch) open(f *File, tx ninep.Fcall) {
 	b.add(&op{
-		file: f,
-		must: true,
-		make: func() (*call, error) { return f.fid.rpc(&tx) },
+		file:  f,
+		must:  true,
+		lasts: tx.Type == ninep.Tcreate,
+		make:  func() (*call, error) { return f.fid.rpc(&tx) },
 		done: func(k *call) error {
 			f.answered(k)
 			return nil
@@ -99,7 +100,7 @@ func (b *Batch) open(f *File, tx ninep.Fcall) {
 // Read does one Tread into p, as File.ReadAt does. f may be a file of this
 // Batch, or one that was open before.
 func (b *Batch) Read(f *File, p []byte, off int64) *Result {
-	o := &op{file: f, make: func() (*call, error) { return f.readCall(p, off) }}
+	o := &op{file: f, lasts: true, make: func() (*call, error) { return f.readCall(p, off) }}
 	o.done = func(k *call) error {
 		o.N = k.n
 		return nil
@@ -112,7 +113,7 @@ func (b *Batch) Write(f *File, p []byte, off int64) *Result {
 	if len(p) > f.IOUnit() {
 		b.err = ninep.ErrTooBig
 	}
-	o := &op{file: f, make: func() (*call, error) { return f.writeCall(p, off) }}
+	o := &op{file: f, lasts: true, make: func() (*call, error) { return f.writeCall(p, off) }}
 	o.done = func(k *call) error {
 		o.N = int(k.rx.Count)
 		return nil
@@ -144,10 +145,10 @@ func (b *Batch) Close(f *File) *Result { return b.plain(f, ninep.Fcall{Type: nin
 
 func (b *Batch) plain(f *File, tx ninep.Fcall) *Result {
 	return b.add(&op{
-		file:   f,
-		closes: tx.Type == ninep.Tclunk,
-		make:   func() (*call, error) { return f.fid.rpc(&tx) },
-		done:   func(*call) error { return nil },
+		file:  f,
+		lasts: tx.Type != ninep.Tclunk,
+		make:  func() (*call, error) { return f.fid.rpc(&tx) },
+		done:  func(*call) error { return nil },
 	})
 }
 
@@ -206,8 +207,9 @@ func (b *Batch) together(ctx context.Context) error {
 		return err
 	}
 	if again := b.lost(); len(again) > 0 {
-		c.sequential.Store(true)
-		return b.each(ctx, again)
+		if err = b.each(ctx, again); err == nil {
+			c.sequential.Store(true) // so that was the cause
+		}
 	}
 	return err
 }
@@ -248,24 +250,24 @@ func (b *Batch) settle() (first error) {
 }
 
 // lost gives the operations of files that a server has mixed up: it did find
-// the file, but knew nothing of the fid in all that came with the walk. They
-// can be done again, as nothing came of them.
+// the file, but in what came along it knew nothing of the fid, or had not
+// opened it yet. They can be done again, if nothing came of them.
 func (b *Batch) lost() []*op {
 	found := map[*File]bool{}
-	missed := map[*File]int{}
+	missed := map[*File]bool{}
 	for _, o := range b.ops {
 		switch {
 		case o.opens:
 			found[o.file] = o.Err == nil
 		case errors.Is(o.bare, ninep.ErrBadFid):
-			missed[o.file]++
-		case !o.closes:
+			missed[o.file] = true
+		case o.bare != nil || o.lasts:
 			found[o.file] = false
 		}
 	}
 	var again []*op
 	for _, o := range b.ops {
-		if found[o.file] && missed[o.file] > 0 {
+		if found[o.file] && missed[o.file] {
 			again = append(again, o)
 		}
 	}

@@ -18,12 +18,14 @@ var errnoTexts = map[uint32][]string{
 		"not a member of proposed group", "no access to special file", "only support truncation to zero length",
 		"cannot remove root"},
 	2: {"file does not exist", "no such file or directory", "directory entry not found", "file not found",
-		"illegal path element", "directory entry is not allocated", "does not exist", "no such file"},
-	4:  {"interrupted system call", "interrupted"},
-	5:  {"i/o error", "input/output error", "i/o count too large", "corrupted directory entry", "corrupted file entry"},
-	6:  {"no such device or address"},
-	7:  {"argument list too long"},
-	9:  {"fid unknown or out of range", "bad file descriptor", "bad use of fid", "fid already in use", "unknown fid", "bad fid", "no such fid", "fid not found", "bad fid.", "duplicate fid"},
+		"illegal path element", "directory entry is not allocated", "no such file", "no such path"},
+	4: {"interrupted system call", "interrupted"},
+	5: {"i/o error", "input/output error", "i/o count too large", "corrupted directory entry", "corrupted file entry"},
+	6: {"no such device or address"},
+	7: {"argument list too long"},
+	9: {"fid unknown or out of range", "bad file descriptor", "bad use of fid", "fid already in use", "unknown fid", "bad fid",
+		"no such fid", "duplicate fid", "not open for read", "not open for write", "file not opened", "1file not opened",
+		"2file not opened"},
 	11: {"resource temporarily unavailable", "exclusive use file already open", "file is in use", "exclusive lock"},
 	12: {"cannot allocate memory", "out of memory"},
 	13: {"permission denied", "not owner", "only owner can change group in wstat", "mounted directory forbids creation", "create prohibited", "remove prohibited"},
@@ -55,7 +57,7 @@ var errnoTexts = map[uint32][]string{
 // remoteError is what a server said, with the number that goes with it, so
 // that errors.Is finds ninep's sentinels.
 func remoteError(text string) error {
-	low := strings.ToLower(text)
+	low := strings.TrimSuffix(strings.ToLower(text), ".")
 	for no, texts := range errnoTexts {
 		for _, t := range texts {
 			if t == low {
