@@ -58,6 +58,12 @@ type GrammarChecker interface {
 	CheckSchema(text string) error
 }
 
+// A Vocabulary knows how many tokens a model has ("" is the default), 0 if it
+// cannot tell yet. Ids beyond are then refused when they are written to token.
+type Vocabulary interface {
+	VocabSize(model string) int
+}
+
 // A Request is one turn to be made. The Backend must not change it.
 type Request struct {
 	Session  uint64    // stable for the session's life; 0 is never a session
@@ -118,6 +124,7 @@ type Note struct {
 	PromptTokens int
 	CachedTokens int
 	NCtx         int
+	PrefixText   string // what the Request's Prefix stands for: it belongs to the message in chat
 }
 
 // A Token is one released token. See tree.md, token.

@@ -1,0 +1,173 @@
+package styxfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime/debug"
+	"strconv"
+
+	"llama9/ninep"
+)
+
+func newTurn(s *session) *turn { return &turn{s: s, state: Idle} }
+
+// takeIn makes valid what open files of the session hold. mu is held.
+func (s *session) takeIn() {
+	for _, w := range s.writers {
+		w.take()
+	}
+}
+
+// begin commits t: on the conversation and prompt, or with nil on the
+// conversation as it stands. mu is held, and no turn runs.
+func (s *session) begin(t *turn, prompt *string) {
+	s.takeIn()
+	s.note.good("")
+	fault := s.faults.first()
+	s.faults.chat = ""
+	t.base = len(s.messages)
+	if prompt != nil {
+		if bad := badText("prompt", *prompt); bad != "" && fault == "" {
+			fault = bad
+		}
+		s.prompt = *prompt
+		s.setMessages(append(s.messages[:t.base:t.base], Message{"user", *prompt}))
+	} else if t.base > 0 {
+		t.extends = s.messages[t.base-1].Role == "assistant"
+	}
+	if s.grammar != "" && s.schema != "" && fault == "" {
+		fault = "grammar and schema are both set"
+	}
+	r := &Request{Session: s.n, User: s.owner.user, Params: s.params, Grammar: s.grammar, Schema: s.schema, Date: s.params.Date, Prefix: s.prefix, Commit: s.f.now()}
+	s.prefix = nil
+	if r.Params.Seed < 0 {
+		r.Params.Seed = rand.Int64N(math.MaxUint32) // llama.cpp takes the last one for "draw"
+	}
+	if text := s.systemText(); text != "" {
+		r.Messages = append(r.Messages, Message{"system", text})
+	}
+	r.Messages = append(r.Messages, s.messages...)
+
+	s.turns++
+	t.n, r.Turn = s.turns, s.turns
+	s.writing, s.cur = nil, t
+	t.params, t.prefix, t.commit = r.Params, len(r.Prefix), r.Commit
+	ctx, cancel := context.WithCancelCause(s.f.ctx)
+	t.cancel = cancel
+	t.limit(r.Params.Timeout)
+	t.mu.Lock()
+	t.phase, t.tokens = running, t.prefix
+	t.enter(Queued)
+	t.mu.Unlock()
+	s.save()
+	if !s.f.begin() {
+		s.end(t, Outcome{Reason: ReasonErr}, errShutdown, errShutdown)
+		return
+	}
+	go func() {
+		defer s.f.wg.Done()
+		var o Outcome
+		err := errors.New(fault)
+		if fault != "" {
+			o.Reason = Client
+		} else {
+			o, err = s.f.generate(ctx, r, t)
+		}
+		cause := context.Cause(ctx)
+		s.mu.Lock()
+		closed := s.end(t, o, err, cause)
+		s.mu.Unlock()
+		if closed {
+			s.forget()
+		}
+	}()
+}
+
+// generate lets the Backend make a turn. A panic there fails the turn.
+func (f *FS) generate(ctx context.Context, r *Request, t *turn) (o Outcome, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.log.Error("panic in a turn", "session", r.Session, "turn", r.Turn, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			o.Reason, err = ReasonErr, fmt.Errorf("internal error: %v", p)
+		}
+	}()
+	return f.b.Generate(ctx, r, t)
+}
+
+// end ends a turn: what it made goes into the conversation, readers get the
+// end, and the session takes the next one. cause is why it was cancelled, nil
+// if it was not. mu is held. It says whether the session is removed.
+func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) {
+	if t.deadline != nil {
+		t.deadline.Stop()
+	}
+	t.cancel(nil)
+	state := Done
+	switch {
+	case err == nil && o.Reason != Cancel && o.Reason != Timeout:
+	case errors.Is(cause, errShutdown):
+		state, err, o.Reason = Failed, errShutdown, ReasonErr
+	case errors.Is(cause, ErrTimeout) || cause == nil && o.Reason == Timeout:
+		state, err, o.Reason = Failed, ErrTimeout, Timeout
+	case errors.Is(cause, ErrCancelled) || cause == nil && o.Reason == Cancel:
+		state, err, o.Reason = Cancelled, ErrCancelled, Cancel
+	default:
+		state = Failed
+		if o.Reason != Client && o.Reason != Timeout {
+			o.Reason = ReasonErr
+		}
+	}
+	if o.Reason == "" {
+		o.Reason = EOS
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	made := t.note.PrefixText + string(t.text)
+	if state == Done || state == Cancelled && made != "" {
+		s.answer(t, made)
+	}
+	if state == Failed {
+		s.note.bad("turn", err)
+	}
+	s.cur, s.last = nil, t
+	s.touched = s.f.now()
+	s.save()
+
+	t.outcome, t.ended = o, s.touched
+	t.note.Position = 0
+	merge(&t.note.PromptTokens, o.PromptTokens)
+	merge(&t.note.CachedTokens, o.CachedTokens)
+	t.tokens = max(t.tokens, o.Tokens)
+	attrs := []Attr{{"reason", string(o.Reason)}, {"tokens", strconv.Itoa(t.tokens)}}
+	if state == Failed {
+		attrs = append(attrs, Attr{"error", err.Error()})
+	}
+	t.enter(state, attrs...)
+	s.f.events.Post("turn", append([]Attr{{"session", s.name()}, {"turn", strconv.Itoa(t.n)}, {"state", string(state)}}, attrs[:2]...)...)
+	s.f.metrics.ended(t, state)
+	t.finish(ended, wireError(err))
+	return s.closed
+}
+
+// answer puts what a turn made into the conversation.
+func (s *session) answer(t *turn, made string) {
+	n := len(s.messages)
+	if !t.extends {
+		s.setMessages(append(s.messages[:n:n], Message{"assistant", made}))
+		return
+	}
+	old := s.messages[n-1]
+	s.setMessages(append(s.messages[:n-1:n-1], Message{old.Role, old.Content + made}))
+}
+
+// wireError gives a turn's error a number.
+func wireError(err error) error {
+	var e *ninep.Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return ninep.Errorf(ninep.ErrIO, "%v", err)
+}

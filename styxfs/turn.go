@@ -1,0 +1,277 @@
+package styxfs
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"llama9/ninep"
+)
+
+// What ends a turn from outside: the causes (context.Cause) of the context
+// that Generate has.
+var (
+	ErrCancelled error = &ninep.Error{Text: "cancelled", Errno: 125} // ECANCELED
+	ErrTimeout   error = timeoutError{}
+	errShutdown        = errors.New("server shut down")
+)
+
+// timeoutError is also a context.DeadlineExceeded.
+type timeoutError struct{}
+
+func (timeoutError) Error() string        { return "timeout" }
+func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// A phase is how far a turn is.
+type phase uint8
+
+const (
+	writing phase = iota // its prompt is being written
+	void                 // its commit came to nothing
+	running
+	ended
+)
+
+// A turn is one answer: its log of tokens and text, which any number of
+// readers read at their own offsets while it grows, and what status shows. It
+// is the Sink of its own Generate. It exists from the first byte of its prompt,
+// so that a reader can wait for it.
+type turn struct {
+	s *session
+	n int // in its session, from 1; set once, at the commit
+
+	// Set at the commit, before running.
+	params   Params
+	base     int  // messages of the session that are finished
+	extends  bool // continues the last message
+	prefix   int  // tokens given
+	commit   time.Time
+	cancel   context.CancelCauseFunc
+	deadline *time.Timer
+
+	mu      sync.Mutex // guards below; after session.mu
+	phase   phase
+	text    []byte        // out
+	lines   []byte        // token
+	wake    chan struct{} // closed at the next change; nil: nobody waits
+	watched bool          // an out or token was opened after it began
+	watch   int           // of those, open now
+	state   State
+	note    Note
+	eta     progress
+	tokens  int // made, the prefix included
+	first   time.Time
+	last    time.Time
+	ended   time.Time
+	outcome Outcome
+	err     error // what readers get after the last byte
+}
+
+// progress is of a prefill.
+type progress struct {
+	done, cached, total int
+	from                time.Time
+}
+
+var _ Sink = (*turn)(nil)
+
+// wakeAll wakes the readers. mu is held.
+func (t *turn) wakeAll() {
+	if t.wake != nil {
+		close(t.wake)
+		t.wake = nil
+	}
+}
+
+// enter moves to a state and tells the session's event file. mu is held.
+func (t *turn) enter(s State, attrs ...Attr) {
+	if t.state == s {
+		return
+	}
+	t.state = s
+	t.s.events.Post(string(s), append([]Attr{{"turn", strconv.Itoa(t.n)}}, attrs...)...)
+}
+
+// State is of Sink.
+func (t *turn) State(s State) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.phase != running {
+		return
+	}
+	switch s {
+	case Queued, Loading, Prefill, Decode:
+		t.enter(s)
+	}
+}
+
+// Note is of Sink.
+func (t *turn) Note(n Note) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.phase != running {
+		return
+	}
+	o := &t.note
+	merge(&o.Model, n.Model)
+	merge(&o.Node, n.Node)
+	merge(&o.Route, n.Route)
+	merge(&o.Position, n.Position)
+	merge(&o.PromptTokens, n.PromptTokens)
+	merge(&o.CachedTokens, n.CachedTokens)
+	merge(&o.NCtx, n.NCtx)
+	merge(&o.PrefixText, n.PrefixText)
+}
+
+// merge sets a field that is known.
+func merge[T comparable](to *T, v T) {
+	var zero T
+	if v != zero {
+		*to = v
+	}
+}
+
+// Progress is of Sink.
+func (t *turn) Progress(done, cached, total int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.phase != running {
+		return
+	}
+	if t.eta.from.IsZero() {
+		t.eta.from = t.s.f.now()
+		t.enter(Prefill)
+	}
+	t.eta.done, t.eta.cached, t.eta.total = done, cached, total
+	t.s.events.Post(string(Prefill), Attr{"done", strconv.Itoa(done)}, Attr{"cached", strconv.Itoa(cached)}, Attr{"total", strconv.Itoa(total)})
+}
+
+// Token is of Sink.
+func (t *turn) Token(tok Token) {
+	now := t.s.f.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.phase != running {
+		return
+	}
+	if t.first.IsZero() {
+		t.first = now
+		t.enter(Decode)
+	}
+	t.last = now
+	if tok.ID >= 0 {
+		t.tokens++
+		t.s.f.metrics.tokens.Inc()
+	}
+	t.text = append(t.text, tok.Text...)
+	t.lines = appendToken(t.lines, &tok)
+	t.wakeAll()
+}
+
+// appendToken appends a line of token: id logprob text, and the alternatives.
+func appendToken(b []byte, t *Token) []byte {
+	b = strconv.AppendInt(b, int64(t.ID), 10)
+	if t.HasProb {
+		b = appendProb(append(b, ' '), t.LogProb)
+	} else {
+		b = append(b, " -"...)
+	}
+	b = strconv.AppendQuote(append(b, ' '), t.Text)
+	for i := range t.Top {
+		a := &t.Top[i]
+		b = strconv.AppendInt(append(b, ' '), int64(a.ID), 10)
+		b = appendProb(append(b, ' '), a.LogProb)
+		b = strconv.AppendQuote(append(b, ' '), a.Text)
+	}
+	return append(b, '\n')
+}
+
+func appendProb(b []byte, p float32) []byte {
+	return strconv.AppendFloat(b, float64(p), 'g', -1, 32)
+}
+
+// finish ends the log: readers get err, if it is not nil, after the last byte.
+func (t *turn) finish(p phase, err error) {
+	t.phase, t.err = p, err
+	t.wakeAll()
+}
+
+// void ends a turn whose commit came to nothing.
+func (t *turn) void() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.finish(void, nil)
+}
+
+// stop cancels a turn that runs.
+func (t *turn) stop(cause error) {
+	if t.cancel != nil {
+		t.cancel(cause)
+	}
+}
+
+// look says how a read at off stands: ready, or wake tells of the next change.
+// gone says that the commit came to nothing.
+func (t *turn) look(lines bool, off int64) (ready, gone bool, wake <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch t.phase {
+	case void:
+		return true, true, nil
+	case ended:
+		return true, false, nil
+	}
+	if off < int64(len(t.log(lines))) {
+		return true, false, nil
+	}
+	if t.wake == nil {
+		t.wake = make(chan struct{})
+	}
+	return false, false, t.wake
+}
+
+func (t *turn) log(lines bool) []byte {
+	if lines {
+		return t.lines
+	}
+	return t.text
+}
+
+// read fills p from off on. At the end it gives 0 and the turn's error.
+func (t *turn) read(lines bool, p []byte, off int64) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	log := t.log(lines)
+	if off >= int64(len(log)) {
+		if t.phase == ended {
+			return 0, t.err
+		}
+		return 0, nil
+	}
+	if lines {
+		return cutLines(p, log, off), nil
+	}
+	return cutText(p, log, off), nil
+}
+
+// attend counts a reader of a turn that runs or is being written.
+func (t *turn) attend() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.watch++
+	t.watched = true
+}
+
+// leave counts a reader that is gone, and ends the turn if it was the last
+// and the session wants it so.
+func (t *turn) leave() {
+	t.mu.Lock()
+	t.watch--
+	last := t.watch == 0 && t.phase == running && t.params.OnClose == "cancel"
+	t.mu.Unlock()
+	if last {
+		t.stop(ErrCancelled)
+	}
+}
