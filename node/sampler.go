@@ -265,9 +265,15 @@ func (s *sampler) candidates(logits []float32, grammar bool, sc *scratch) *Candi
 // argmax is the likeliest token, of equals the lowest; -1: there is none.
 func (s *sampler) argmax(logits []float32) Token {
 	best, x := Token(-1), float32(math.Inf(-1))
-	for i, l := range logits {
-		if l > x && (len(s.banned) == 0 || !s.banned[Token(i)]) {
-			best, x = Token(i), l
+	for i := 0; i < len(logits); i++ {
+		for i+4 <= len(logits) { // most are not: four at a time
+			if q := logits[i : i+4 : i+4]; q[0] > x || q[1] > x || q[2] > x || q[3] > x {
+				break
+			}
+			i += 4
+		}
+		if i < len(logits) && logits[i] > x && (len(s.banned) == 0 || !s.banned[Token(i)]) {
+			best, x = Token(i), logits[i]
 		}
 	}
 	return best

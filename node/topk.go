@@ -7,46 +7,87 @@ import (
 )
 
 // topCandidates is top_k as the first stage: one pass over the logits that
-// keeps the best seen, so that the chain behind it works on k candidates
-// and not on a whole vocabulary. Of equal logits the lower id is kept.
+// keeps the best seen in a heap, the worst of them at its root, so that the
+// chain behind it works on k candidates and not on a whole vocabulary. Of
+// equal logits the lower id is kept.
 func (s *sampler) topCandidates(logits []float32, sc *scratch) *Candidates {
+	k := s.topK
+	if cap(sc.top) < k {
+		sc.top = make([]TokenData, 0, k)
+	}
 	top := sc.top[:0]
 	floor := float32(math.Inf(-1))
-	limit := 2 * s.topK
-	for i, x := range logits {
-		if x > floor && (len(s.banned) == 0 || !s.banned[Token(i)]) {
-			top = append(top, TokenData{ID: Token(i), Logit: x})
-			// Twice as many as needed are gathered, then cut to the
-			// best: that is a few sorts of a short slice in all.
-			if len(top) == limit {
-				sortData(top)
-				top = top[:s.topK]
-				floor = top[s.topK-1].Logit
+	for i := 0; i < len(logits); i++ {
+		// Nearly all are below the floor: four at a time.
+		for i+4 <= len(logits) {
+			if q := logits[i : i+4 : i+4]; q[0] > floor || q[1] > floor || q[2] > floor || q[3] > floor {
+				break
 			}
+			i += 4
 		}
+		if i == len(logits) {
+			break
+		}
+		x := logits[i]
+		if !(x > floor) || len(s.banned) > 0 && s.banned[Token(i)] {
+			continue
+		}
+		if len(top) < k {
+			if top = append(top, TokenData{ID: Token(i), Logit: x}); len(top) < k {
+				continue
+			}
+			for j := k/2 - 1; j >= 0; j-- {
+				sink(top, j)
+			}
+		} else {
+			top[0] = TokenData{ID: Token(i), Logit: x}
+			sink(top, 0)
+		}
+		floor = top[0].Logit
 	}
 	sortData(top)
-	sc.top = top
-	return &Candidates{Data: top[:min(s.topK, len(top))], Sorted: true}
+	return &Candidates{Data: top, Sorted: true}
 }
+
+// sink puts h[i] in its place in a heap whose root is the worst.
+func sink(h []TokenData, i int) {
+	x := h[i]
+	for {
+		c := 2*i + 1
+		if c >= len(h) {
+			break
+		}
+		if c+1 < len(h) && worse(h[c+1], h[c]) {
+			c++
+		}
+		if !worse(h[c], x) {
+			break
+		}
+		h[i] = h[c]
+		i = c
+	}
+	h[i] = x
+}
+
+func worse(a, b TokenData) bool { return a.Logit < b.Logit || a.Logit == b.Logit && a.ID > b.ID }
 
 // topOf gives the k best of data, sorted.
 func topOf(data []TokenData, k int, sc *scratch) []TokenData {
-	top := sc.top[:0]
-	floor := float32(math.Inf(-1))
-	for _, d := range data {
-		if d.Logit > floor {
-			top = append(top, d)
-			if len(top) == 2*k {
-				sortData(top)
-				top = top[:k]
-				floor = top[k-1].Logit
-			}
+	if cap(sc.top) < k {
+		sc.top = make([]TokenData, 0, k)
+	}
+	top := append(sc.top[:0], data[:k]...)
+	for j := k/2 - 1; j >= 0; j-- {
+		sink(top, j)
+	}
+	for _, d := range data[k:] {
+		if worse(top[0], d) {
+			top[0] = d
+			sink(top, 0)
 		}
 	}
 	sortData(top)
-	sc.top = top
-	return top[:min(k, len(top))]
+	return top
 }
 
 // sortData sorts by falling logit, equals by id.
