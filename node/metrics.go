@@ -29,10 +29,10 @@ func (s *stats) ended(r styxfs.Reason) {
 var _ prometheus.Collector = (*Node)(nil)
 
 var (
-	descTurns  = prometheus.NewDesc("llama9_turns_total", "Turns that ended, by reason.", []string{"reason"}, nil)
-	descPrompt = prometheus.NewDesc("llama9_prompt_tokens_total", "Tokens of the prompts of turns that began.", nil, nil)
-	descCached = prometheus.NewDesc("llama9_cached_tokens_total", "Tokens of those that came from the cache.", nil, nil)
-	descTokens = prometheus.NewDesc("llama9_tokens_total", "Tokens made.", nil, nil)
+	descTurns  = prometheus.NewDesc("llama9_node_turns_total", "Turns that ended, by reason.", []string{"reason"}, nil)
+	descPrompt = prometheus.NewDesc("llama9_node_prompt_tokens_total", "Tokens of the prompts of turns that began.", nil, nil)
+	descCached = prometheus.NewDesc("llama9_node_cached_tokens_total", "Tokens of those that came from the cache.", nil, nil)
+	descTokens = prometheus.NewDesc("llama9_node_tokens_total", "Tokens made.", nil, nil)
 	descSteps  = prometheus.NewDesc("llama9_steps_total", "Batches decoded.", nil, nil)
 	descRows   = prometheus.NewDesc("llama9_rows_total", "Rows of the batches decoded.", nil, nil)
 	descSlots  = prometheus.NewDesc("llama9_slots", "Slots of the loaded models.", nil, nil)
