@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"llama9/node"
+	"llama9/node/fake"
+	"llama9/node/llama"
+)
+
+// openEngine gives the engine that the flags name. llama.cpp's libraries are
+// installed if they are not there; say is told of it.
+func (e *engineFlags) openEngine(ctx context.Context, log *slog.Logger, say func(string)) (node.Engine, error) {
+	switch e.engine {
+	case "fake":
+		return &fake.Engine{}, nil
+	case "llama":
+	default:
+		return nil, fmt.Errorf("--engine %s: unknown; it is llama", e.engine)
+	}
+	dir, err := llama.Find(e.lib)
+	if errors.Is(err, llama.ErrNoLibrary) {
+		dir, err = llama.Install(ctx, say)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return llama.Open(llama.Options{Lib: dir, Log: log})
+}
+
+// engineCommand shows and installs llama.cpp's libraries.
+func engineCommand() *cobra.Command {
+	e := engineFlags{engine: "llama"}
+	c := &cobra.Command{
+		Use:   "engine",
+		Short: "show which llama.cpp libraries are used",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return e.show(c.OutOrStdout()) },
+	}
+	c.PersistentFlags().StringVar(&e.lib, "llama-lib", "", "`directory` of llama.cpp's libraries (default $LLAMA9_LIB, else found)")
+	c.AddCommand(&cobra.Command{
+		Use:   "install",
+		Short: "install llama.cpp's libraries into the cache, by npm, if none are found",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			say := func(line string) { fmt.Fprintln(c.ErrOrStderr(), line) }
+			if _, err := e.openEngine(c.Context(), nil, say); err != nil {
+				return err
+			}
+			return e.show(c.OutOrStdout())
+		},
+	})
+	return c
+}
+
+func (e *engineFlags) show(w io.Writer) error {
+	dir, err := llama.Find(e.lib)
+	if errors.Is(err, llama.ErrNoLibrary) {
+		return fmt.Errorf("%w found; llama9 engine install gets them", err)
+	}
+	if err != nil {
+		return err
+	}
+	eng, err := llama.Open(llama.Options{Lib: dir})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "llama.cpp %s, %s\n%s\n", eng.Build(), eng.Variant(), dir)
+	return err
+}

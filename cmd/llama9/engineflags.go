@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"llama9/node"
+)
+
+// engineFlags are those of a node that this program starts, whether it is
+// served or embedded in run. They are named as llama-server names them.
+type engineFlags struct {
+	models  []string // files
+	aliases []string
+	words   []string // option=value of every model, as in a load line
+	queue   int
+	memory  string
+	lib     string
+	engine  string
+}
+
+// loadFlags are flags that are options of a load line of ctl.
+var loadFlags = []struct{ name, short, option, arg, usage, bare string }{
+	{"ctx-size", "c", "n_ctx", "n", "tokens of one session (default: the model's, 4096 at most)", ""},
+	{"parallel", "", "parallel", "n", "-np: turns at once on one model (default 4)", ""},
+	{"threads", "t", "threads", "n", "threads of the engine (default: all cores)", ""},
+	{"batch-size", "b", "n_batch", "n", "tokens of a batch at most", ""},
+	{"ubatch-size", "", "n_ubatch", "n", "-ub: tokens computed at once at most", ""},
+	{"n-gpu-layers", "", "n_gpu_layers", "n", "-ngl: layers on the GPU; -1 is all", ""},
+	{"main-gpu", "", "main_gpu", "n", "-mg: the GPU to use", ""},
+	{"tensor-split", "", "tensor_split", "n,n...", "-ts: how to split a model over GPUs", ""},
+	{"cache-type-k", "", "cache_type_k", "type", "-ctk: of the cached keys: f16, q8_0 ...", ""},
+	{"cache-type-v", "", "cache_type_v", "type", "-ctv: of the cached values", ""},
+	{"flash-attn", "", "flash_attn", "when", "-fa: auto, on or off", "on"},
+	{"no-mmap", "", "no_mmap", "on|off", "read the model instead of mapping it", "on"},
+	{"mlock", "", "mlock", "on|off", "keep the model in memory", "on"},
+}
+
+func (e *engineFlags) flags(f *pflag.FlagSet) {
+	f.StringArrayVarP(&e.models, "model", "m", nil, "GGUF `file`; may be given again (default: the built-in demo model)")
+	f.StringArrayVar(&e.aliases, "alias", nil, "`name` of the model (default: the file's)")
+	for _, l := range loadFlags {
+		fl := f.VarPF(&loadValue{&e.words, l.option, l.arg}, l.name, l.short, l.usage)
+		fl.NoOptDefVal = l.bare
+	}
+	f.IntVar(&e.queue, "queue-size", 1024, "turns that wait at most")
+	f.StringVar(&e.memory, "memory", "", "bound on the `size` of loaded models and caches, as 8G (default: none)")
+	f.StringVar(&e.lib, "llama-lib", "", "`directory` of llama.cpp's libraries (default $LLAMA9_LIB, else found or installed)")
+	f.StringVar(&e.engine, "engine", "llama", "llama, or fake: no model, for tests")
+	f.Lookup("engine").Hidden = true
+}
+
+// A loadValue is a flag whose value an option of a load line takes.
+type loadValue struct {
+	words  *[]string
+	option string
+	arg    string
+}
+
+func (v *loadValue) String() string { return "" }
+func (v *loadValue) Type() string   { return v.arg }
+
+func (v *loadValue) Set(s string) error {
+	word := v.option + "=" + s
+	if _, err := node.ParseSpec([]string{"name", "file", word}); err != nil {
+		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "load: "+v.option+": "))
+	}
+	*v.words = append(*v.words, word)
+	return nil
+}
+
+// specs are the models to serve, the default first. Each file is looked at,
+// so that what is plainly no model is refused by the name of the flag. demo is
+// what stands for no model.
+func (e *engineFlags) specs(demo string) ([]node.Spec, error) {
+	files := e.models
+	if len(files) == 0 {
+		files = []string{demo}
+	}
+	if len(e.aliases) > len(files) {
+		return nil, fmt.Errorf("--alias %s: there are only %d models; give one --alias for each -m, in their order", e.aliases[len(files)], len(files))
+	}
+	var specs []node.Spec
+	for i, file := range files {
+		if !e.isFake(file) {
+			if err := checkModel(file); err != nil {
+				return nil, fmt.Errorf("--model %s: %w", file, err)
+			}
+			abs, err := filepath.Abs(file)
+			if err != nil {
+				return nil, err
+			}
+			file = abs
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".gguf")
+		if len(e.models) == 0 {
+			name = "demo"
+		}
+		if i < len(e.aliases) {
+			name = e.aliases[i]
+		}
+		s, err := node.ParseSpec(append([]string{name, file}, e.words...))
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, s)
+	}
+	return specs, nil
+}
+
+func (e *engineFlags) isFake(file string) bool {
+	return e.engine == "fake" && strings.HasPrefix(file, "fake:")
+}
+
+// checkModel says why file cannot be a model; more is found when it is loaded.
+func checkModel(file string) error {
+	fi, err := os.Stat(file)
+	if err != nil {
+		return fmt.Errorf("%w; name a GGUF file, or leave -m out for the demo model", unwrapPath(err))
+	}
+	if !fi.Mode().IsRegular() {
+		return fmt.Errorf("not a file; name the GGUF file itself")
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return unwrapPath(err)
+	}
+	defer f.Close()
+	var magic [4]byte
+	if _, err := f.Read(magic[:]); err != nil || string(magic[:]) != "GGUF" {
+		return fmt.Errorf("not a GGUF file; convert it with llama.cpp's convert_hf_to_gguf.py")
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"llama9/ninep"
+)
+
+// nodeFlags are what `llama9 node` was asked for.
+type nodeFlags struct {
+	engineFlags
+	treeFlags
+	listenFlags
+	logFlags
+	trace bool
+}
+
+// nodeCommand serves models.
+func nodeCommand() *cobra.Command {
+	var n nodeFlags
+	c := &cobra.Command{
+		Use:   "node [-m FILE] [flags]",
+		Short: "serve models as a 9P file tree",
+		Long: `Node serves models as the file tree of llama9(4), until it is interrupted.
+Flags that llama-server has too are named as there.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return n.run(c.Context(), c.ErrOrStderr()) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	n.engineFlags.flags(f)
+	n.listenFlags.flags(f)
+	n.treeFlags.flags(f)
+	n.logFlags.flags(f)
+	f.BoolVarP(&n.trace, "trace", "D", false, "print every 9P message on the standard error")
+	return c
+}
+
+func (n *nodeFlags) run(ctx context.Context, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process
+	log, err := n.logger(stderr)
+	if err != nil {
+		return err
+	}
+	lns, err := n.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeAll(lns)
+	s, err := n.start(ctx, &n.treeFlags, log, func(line string) { log.Info(line) })
+	if err != nil {
+		return err
+	}
+	srv := &ninep.Server{FS: s.tree, Log: log}
+	if n.trace {
+		srv.Trace = stderr
+	}
+	return errors.Join(n.serve(ctx, srv, s, lns, log), s.close())
+}
+
+// serve serves until ctx is done, a listener or the load of the first model
+// fails, or the connection of --stdio ends. It returns once all is quiet.
+func (n *nodeFlags) serve(ctx context.Context, srv *ninep.Server, s *service, lns []net.Listener, log *slog.Logger) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := errors.New("done")
+	var all sync.WaitGroup
+	for _, ln := range lns {
+		log.Info("listening", "addr", addrString(ln.Addr()))
+		all.Go(func() {
+			if err := srv.Serve(ctx, ln); err != nil {
+				cancel(fmt.Errorf("%s: %w", addrString(ln.Addr()), err))
+			}
+		})
+	}
+	if n.stdio {
+		all.Go(func() {
+			srv.ServeConn(ctx, ninep.Stdio())
+			cancel(done)
+		})
+	}
+	all.Go(func() {
+		err := s.load(ctx, func(what string, percent, _ int) { log.Debug(what, "percent", percent) })
+		if err != nil && ctx.Err() == nil {
+			cancel(fmt.Errorf("--model: %w", err))
+		} else if err == nil {
+			log.Info("ready")
+		}
+	})
+	<-ctx.Done()
+	log.Info("shutting down")
+	all.Wait()
+	if cause := context.Cause(ctx); cause != done && !errors.Is(cause, context.Canceled) { // as a signal is
+		return cause
+	}
+	return nil
+}
