@@ -95,6 +95,9 @@ func TestContinuation(t *testing.T) {
 	if rec.text.String() != " is 42" {
 		t.Errorf("%q", rec.text.String())
 	}
+	if rec.note.PrefixText != "er" {
+		t.Errorf("the prefix says %q", rec.note.PrefixText)
+	}
 	if got, want := fake.Text(s.seqs[0]), "<s><|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\nThe answer is 42"; got != want {
 		t.Errorf("decoded %q, want %q", got, want)
 	}

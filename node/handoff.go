@@ -30,6 +30,7 @@ func (n *Node) next(w *worker) (*turn, choice, []uint64) {
 		n.queue.remove(t, true)
 		t.taken.Store(true)
 		w.in.busy++
+		w.in.keep()
 		n.use(w.in)
 		n.settle()
 		n.changed()
@@ -46,14 +47,28 @@ func (n *Node) mayStop(w *worker) bool {
 	return w.in.leaving
 }
 
-// left counts a slot that is idle again.
-func (n *Node) left(w *worker) {
+// left counts a slot that t left idle. An idle model stays for the keep_alive
+// of its last turn, if that has one.
+func (n *Node) left(w *worker, t *turn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	w.in.busy--
+	if d := t.r.Params.KeepAlive; d > 0 && w.in.busy == 0 && !w.in.leaving {
+		w.in.expiry = time.AfterFunc(d, func() { n.expire(w.in) })
+	}
 	n.use(w.in)
 	n.settle()
 	n.changed()
+}
+
+// expire unloads in if no turn has come since it became idle.
+func (n *Node) expire(in *instance) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if h := n.host(in.name); in.busy == 0 && in.expiry != nil && h != nil && h.inst == in && !n.closed {
+		n.beginLeave(h)
+		n.changed()
+	}
 }
 
 // use makes in the model used last.

@@ -214,6 +214,7 @@ func (n *Node) beginLeave(h *host) {
 		return
 	}
 	inst.leaving = true
+	inst.keep()
 	h.state = seatLeaving
 	for _, t := range n.queue.turns {
 		if t.inst == inst {

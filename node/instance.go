@@ -2,6 +2,7 @@ package node
 
 import (
 	"sync"
+	"time"
 
 	"llama9/node/template"
 )
@@ -30,6 +31,7 @@ type instance struct {
 	owed    uint64 // arrivals up to this are served before it leaves
 	busy    int    // turns taken
 	used    uint64
+	expiry  *time.Timer // of an idle one: when it is unloaded; nil: never
 }
 
 // newInstance makes what a loaded model needs to serve. On an error the model
@@ -59,3 +61,11 @@ func newInstance(name string, m Model, o ContextOptions) (*instance, error) {
 }
 
 func (in *instance) isEnd(t Token) bool { return in.endSet[t] }
+
+// keep ends the expiry. The caller holds Node.mu.
+func (in *instance) keep() {
+	if in.expiry != nil {
+		in.expiry.Stop()
+		in.expiry = nil
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"llama9/node"
 	"llama9/node/fake"
@@ -293,4 +294,30 @@ func TestLoadFailures(t *testing.T) {
 			t.Errorf("%s is %s", m, b.state(m))
 		}
 	}
+}
+
+func TestKeepAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &fake.Engine{}, func(c *node.Config) { c.Models = models("a") })
+		brief := func(r *styxfs.Request) { r.Params.KeepAlive = time.Minute }
+		for _, test := range []struct {
+			change func(*styxfs.Request)
+			after  time.Duration
+			want   string
+		}{
+			{brief, 59 * time.Second, "loaded"},
+			{brief, 59 * time.Second, "loaded"}, // counts from the last turn
+			{brief, 61 * time.Second, "available"},
+			{nil, time.Hour, "loaded"},
+		} {
+			if _, err := b.start(request(1, "x", test.change)).wait(t); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(test.after) // of the bubble
+			synctest.Wait()
+			if got := b.state("a"); got != test.want {
+				t.Errorf("%v after the turn it is %s, want %s", test.after, got, test.want)
+			}
+		}
+	})
 }

@@ -45,6 +45,9 @@ func (r *record) Note(n styxfs.Note) {
 		if n.CachedTokens > 0 {
 			r.note.CachedTokens = n.CachedTokens
 		}
+		if n.PrefixText != "" {
+			r.note.PrefixText = n.PrefixText
+		}
 		if n.Route != "" {
 			r.note.Route = n.Route
 		}

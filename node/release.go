@@ -173,15 +173,20 @@ func (r *releaser) rest() []piece {
 }
 
 // skip takes a token of a prefix: it was released where it was made. Its bytes
-// still begin stop strings, and a rune that the next token ends.
-func (r *releaser) skip(b []byte) (stop string) {
+// still begin stop strings, and a rune that the next token ends. If a stop
+// string is complete in them, over is how many bytes of the prefix it and what
+// follows it are.
+func (r *releaser) skip(b []byte) (stop string, over int) {
 	from := len(r.buf)
 	r.buf = append(r.buf, b...)
-	if _, word := r.match(from); word != nil {
-		return string(word)
+	if at, word := r.match(from); word != nil {
+		return string(word), len(r.buf) - at
 	}
 	hold := min(r.partial(), runes(r.buf))
 	r.buf = r.buf[:copy(r.buf, r.buf[hold:])]
 	r.base, r.pre = runes(r.buf), len(r.buf)
-	return ""
+	return "", 0
 }
+
+// unfinished counts the bytes of a rune that a prefix leaves unfinished.
+func (r *releaser) unfinished() int { return len(r.buf) - r.base }

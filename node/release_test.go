@@ -114,7 +114,7 @@ func TestReleaserResumes(t *testing.T) {
 	for cut := range released {
 		r := newReleaser(stops)
 		for i := range cut {
-			if r.skip([]byte(toks[i])) != "" {
+			if w, _ := r.skip([]byte(toks[i])); w != "" {
 				t.Fatal("stop in the prefix")
 			}
 		}
@@ -137,7 +137,7 @@ func TestReleaserResumes(t *testing.T) {
 
 func TestReleaserPrefix(t *testing.T) {
 	r := newReleaser([]string{"STOP"})
-	if w := r.skip([]byte("a ST")); w != "" {
+	if w, _ := r.skip([]byte("a ST")); w != "" {
 		t.Fatalf("stop %q", w)
 	}
 	ps, stop := r.add(1, []byte("OP!"), nil)
@@ -145,8 +145,8 @@ func TestReleaserPrefix(t *testing.T) {
 		t.Errorf("released %v stop %q: a stop string can begin in a prefix", ps, stop)
 	}
 	r = newReleaser([]string{"STOP"})
-	if w := r.skip([]byte("a STOP b")); w != "STOP" {
-		t.Errorf("stop %q in the prefix", w)
+	if w, over := r.skip([]byte("a STOP b")); w != "STOP" || over != 6 {
+		t.Errorf("stop %q in the prefix, %d bytes from its end", w, over)
 	}
 	r = newReleaser(nil)
 	r.skip([]byte("\xe4\xb8"))

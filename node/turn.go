@@ -126,7 +126,7 @@ func reasonOf(err error) styxfs.Reason {
 	switch {
 	case errors.As(err, &fault):
 		return styxfs.Client
-	case errors.Is(err, context.DeadlineExceeded):
+	case timedOut(err):
 		return styxfs.Timeout
 	}
 	return styxfs.ReasonErr
@@ -134,10 +134,14 @@ func reasonOf(err error) styxfs.Reason {
 
 // causeReason names why a context ended.
 func causeReason(cause error) styxfs.Reason {
-	if errors.Is(cause, context.DeadlineExceeded) {
+	if timedOut(cause) {
 		return styxfs.Timeout
 	}
 	return styxfs.Cancel
+}
+
+func timedOut(err error) bool {
+	return errors.Is(err, styxfs.ErrTimeout) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // doneEarly is the end of a turn whose prefix leaves nothing to make.
@@ -157,10 +161,18 @@ func (t *turn) start(inst *instance, in *input) error {
 	t.shown = len(in.prefix)
 	t.text = newReleaser(t.r.Params.Stop)
 	t.outcome.PromptTokens = in.counted
-	for _, id := range in.prefix {
-		if word := t.text.skip(inst.model.Piece(nil, id, false)); word != "" {
-			return doneEarly{styxfs.Stop, word}
+	if len(in.prefix) > 0 {
+		var text []byte
+		for _, id := range in.prefix {
+			from := len(text)
+			text = inst.model.Piece(text, id, false)
+			if word, over := t.text.skip(text[from:]); word != "" {
+				t.sink.Note(styxfs.Note{PrefixText: string(text[:len(text)-over])})
+				return doneEarly{styxfs.Stop, word}
+			}
 		}
+		// A rune that it leaves unfinished is shown with the token that ends it.
+		t.sink.Note(styxfs.Note{PrefixText: string(text[:len(text)-t.text.unfinished()])})
 	}
 	if len(in.prefix) > 0 && in.limit >= 0 && len(in.prefix) >= in.limit {
 		return doneEarly{styxfs.Limit, ""}

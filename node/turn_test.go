@@ -132,8 +132,28 @@ func TestEnds(t *testing.T) {
 		t.Errorf("n_predict 0: %q %+v", rec.text.String(), o)
 	}
 	rec, o := b.must(request(2, "Q:", func(r *styxfs.Request) { r.Params.NPredict = 2; r.Prefix = []int32{'a', 0xc3} }))
-	if rec.text.Len() != 0 || len(rec.ids) != 0 || o.Reason != styxfs.Limit || o.Tokens != 2 {
+	if rec.text.Len() != 0 || len(rec.ids) != 0 || o.Reason != styxfs.Limit || o.Tokens != 2 || rec.note.PrefixText != "a" {
 		t.Errorf("prefix that reaches n_predict: %q %+v", rec.text.String(), o)
+	}
+}
+
+func TestStopInPrefix(t *testing.T) {
+	b := newBench(t, &fake.Engine{Next: fake.Say("Q:", "abSTOP")}, nil)
+	for _, test := range []struct {
+		prefix, want, text string
+	}{
+		{"abSTOPx", "ab", ""},
+		{"abST", "abST", ""}, // what was given is not taken back
+	} {
+		rec, o := b.must(request(1, "Q:", func(r *styxfs.Request) {
+			r.Params.Stop = []string{"STOP"}
+			for _, c := range []byte(test.prefix) {
+				r.Prefix = append(r.Prefix, int32(c))
+			}
+		}))
+		if o.Reason != styxfs.Stop || o.StopWord != "STOP" || rec.note.PrefixText != test.want || rec.text.String() != test.text {
+			t.Errorf("prefix %q: %+v, says %q and %q", test.prefix, o, rec.note.PrefixText, rec.text.String())
+		}
 	}
 }
 

@@ -142,7 +142,7 @@ func (w *worker) leave(s *slot) {
 	s.turn, s.todo = nil, nil
 	w.tick++
 	s.used = w.tick
-	w.n.left(w)
+	w.n.left(w, t)
 }
 
 // drop empties the sequence of s.
