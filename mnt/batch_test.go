@@ -156,6 +156,31 @@ func TestServerThatLosesFids(t *testing.T) {
 	}
 }
 
+// The Tclunk, too, may be taken up before the walk: then it has to come again.
+func TestServerThatLosesClunk(t *testing.T) {
+	fs, s := connect(t, Options{})
+	done := background(func() error {
+		_, err := fs.Stat(t.Context(), "f")
+		return err
+	})
+	w, st, k := s.read(), s.read(), s.read()
+	s.send(reply(k, "Rerror ename unknown fid"), reply(w, "Rwalk nwqid 1 0:(5 0 )"), reply(st, "Rstat stat (name f)"))
+	again := s.read()
+	if again.Type != ninep.Tclunk || again.Fid != w.Newfid {
+		t.Fatalf("%v came", again)
+	}
+	s.send(reply(again, "Rerror ename unknown fid")) // and not a third time
+	for _, r := range []string{"Rwalk nwqid 1 0:(5 0 )", "Rstat stat (name f)", "Rclunk"} {
+		s.send(reply(s.read(), r))
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if n := live(fs.Conn()); n != 1 {
+		t.Errorf("%d fids are in use", n)
+	}
+}
+
 func TestShortWrite(t *testing.T) {
 	fs, s := connect(t, Options{})
 	done := background(func() error { return fs.WriteFile(t.Context(), "f", []byte("hello")) })

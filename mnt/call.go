@@ -274,6 +274,7 @@ func (c *Conn) finish(k *call, err error) {
 	if f := k.newfid; f != nil {
 		switch {
 		case err == nil && k.rx.Type == k.want && !k.short():
+			f.alive = true
 			if k.abandoned {
 				c.clunkLocked(f)
 			}
@@ -289,6 +290,7 @@ func (c *Conn) finish(k *call, err error) {
 	if f := k.fid; f != nil {
 		if k.kills() && k.tag != ninep.NoTag {
 			f.dead = true
+			f.missed = err == nil && errors.Is(k.result(), ninep.ErrBadFid)
 		}
 		c.unref(f)
 	}

@@ -19,6 +19,11 @@ type Fid struct {
 	gone  bool // a Tclunk or Tremove was sent: nothing may follow
 	dead  bool // the server has forgotten it, or never knew it
 	put   bool // its number was given back
+
+	// A server that takes up messages in another order can say that it
+	// does not know a fid, and then make it.
+	alive  bool // a walk or attach to it succeeded
+	missed bool // its Tclunk or Tremove did not find it
 }
 
 // newFid takes a number that the server does not know.
@@ -49,7 +54,12 @@ func (c *Conn) dropFid(f *Fid) {
 // does not know it and no message that names it is under way.
 func (c *Conn) unref(f *Fid) {
 	f.refs--
-	if f.dead && f.refs == 0 && !f.put {
+	switch {
+	case !f.dead || f.refs > 0 || f.put:
+	case f.alive && f.missed:
+		f.alive, f.dead, f.gone = false, false, false
+		c.clunkLocked(f)
+	default:
 		f.put, f.gone = true, true
 		c.freeFid = append(c.freeFid, f.num)
 	}
