@@ -220,6 +220,9 @@ func (f *FS) Close(ctx context.Context) error {
 	f.mu.Unlock()
 	f.cancel(errShutdown)
 	f.events.close()
+	for _, s := range f.living() {
+		s.quiet()
+	}
 	done := make(chan struct{})
 	go func() {
 		f.wg.Wait()
@@ -229,9 +232,6 @@ func (f *FS) Close(ctx context.Context) error {
 	case <-done:
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	}
-	for _, s := range f.living() {
-		s.events.close()
 	}
 	return nil
 }

@@ -154,6 +154,19 @@ func (s *session) close() error {
 	return nil
 }
 
+// quiet ends what readers of the session wait for, but for the turn that runs:
+// the server shuts down.
+func (s *session) quiet() {
+	s.mu.Lock()
+	t := s.writing
+	s.writing = nil
+	s.mu.Unlock()
+	if t != nil {
+		t.void()
+	}
+	s.events.close()
+}
+
 func (s *session) closeLocked() {
 	s.closed = true
 	if t := s.writing; t != nil {
