@@ -87,10 +87,12 @@ func (n *nodeFlags) serve(ctx context.Context, srv *ninep.Server, s *service, ln
 		})
 	}
 	if n.stdio {
-		all.Go(func() {
+		// Not waited for: a read of a pipe ends when its writer says so, and
+		// this process does not wait for that.
+		go func() {
 			srv.ServeConn(ctx, ninep.Stdio())
 			cancel(done)
-		})
+		}()
 	}
 	all.Go(func() {
 		err := s.load(ctx, func(what string, percent, _ int) { log.Debug(what, "percent", percent) })

@@ -39,8 +39,11 @@ func version() string {
 			dirty = "+"
 		}
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" || rev == "" {
+	switch v := info.Main.Version; {
+	case v != "" && v != "(devel)":
 		return v
+	case rev != "":
+		return rev + dirty
 	}
-	return rev + dirty
+	return "devel"
 }
