@@ -12,25 +12,26 @@ import (
 // of the house: the wire knows no tree, the tree no model, and the coordinator
 // speaks to nodes by their files alone.
 var table = map[string]struct{ ours, others []string }{
-	"ninep":           {nil, []string{"golang.org/x/sys", "github.com/knusbaum/go9p/proto", "github.com/hugelgupf/p9"}},
-	"mnt":             {[]string{"ninep"}, nil},
-	"fuse":            {[]string{"mnt", "ninep"}, nil},
-	"styxfs":          {[]string{"ninep"}, []string{"github.com/prometheus"}},
-	"styxfs/styxtest": {[]string{"styxfs", "ninep", "mnt"}, nil},
-	"node":            {[]string{"styxfs", "node/template", "node/gbnf"}, []string{"github.com/prometheus"}},
-	"node/template":   {nil, []string{"github.com/nikolalohinski/gonja", "github.com/ardanlabs/jinja"}},
-	"node/gbnf":       {nil, nil},
-	"node/enginetest": {[]string{"node", "styxfs", "model"}, nil},
-	"node/fake":       {[]string{"node", "styxfs"}, nil},
-	"node/llama":      {[]string{"node", "styxfs", "node/gbnf"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
-	"coord":           {[]string{"styxfs", "mnt", "ninep"}, nil},
-	"deploy":          {[]string{"mnt", "ninep"}, nil},
-	"limbo":           {nil, nil},
-	"model":           {nil, nil},
-	"tests/bench":     {nil, nil},
-	"tests/peers":     {nil, nil}, // tests only
-	"tests":           {nil, nil}, // tests only
-	"cmd/llama9":      {[]string{"*"}, []string{"*"}},
+	"ninep":               {nil, []string{"golang.org/x/sys", "github.com/knusbaum/go9p/proto", "github.com/hugelgupf/p9"}},
+	"mnt":                 {[]string{"ninep"}, nil},
+	"fuse":                {[]string{"mnt", "ninep"}, nil},
+	"styxfs":              {[]string{"ninep"}, []string{"github.com/prometheus"}},
+	"styxfs/styxtest":     {[]string{"styxfs", "ninep", "mnt"}, nil},
+	"node":                {[]string{"styxfs", "node/template", "node/gbnf"}, []string{"github.com/prometheus"}},
+	"node/template":       {[]string{"styxfs", "node/template/jinja"}, nil},
+	"node/template/jinja": {nil, []string{"github.com/nikolalohinski/gonja", "github.com/ardanlabs/jinja"}},
+	"node/gbnf":           {nil, nil},
+	"node/enginetest":     {[]string{"node", "styxfs", "model"}, nil},
+	"node/fake":           {[]string{"node", "styxfs"}, nil},
+	"node/llama":          {[]string{"node", "styxfs", "node/gbnf"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
+	"coord":               {[]string{"styxfs", "mnt", "ninep"}, nil},
+	"deploy":              {[]string{"mnt", "ninep"}, nil},
+	"limbo":               {nil, nil},
+	"model":               {nil, nil},
+	"tests/bench":         {nil, nil},
+	"tests/peers":         {nil, nil}, // tests only
+	"tests":               {nil, nil}, // tests only
+	"cmd/llama9":          {[]string{"*"}, []string{"*"}},
 }
 
 func TestImportTable(t *testing.T) {
