@@ -16,14 +16,23 @@ import (
 
 // A sampler is a llama_sampler with the array of candidates it is given.
 type sampler struct {
-	m     *model
-	ptr   yzma.Sampler
-	array *yzma.TokenDataArray // on the heap, where C can see it
+	m    *model
+	ptr  yzma.Sampler
+	call *samplerCall
+}
+
+// A samplerCall is what C is given, on the heap, where it does not move; the
+// arguments are kept so that a call allocates nothing.
+type samplerCall struct {
+	array yzma.TokenDataArray
+	apply [2]uintptr // llama_sampler *, llama_token_data_array *
 }
 
 func (m *model) newSampler(ptr yzma.Sampler) sampler {
 	m.users.Add(1)
-	return sampler{m: m, ptr: ptr, array: new(yzma.TokenDataArray)}
+	c := new(samplerCall)
+	c.apply = [2]uintptr{uintptr(ptr), uintptr(unsafe.Pointer(&c.array))}
+	return sampler{m: m, ptr: ptr, call: c}
 }
 
 // apply lets C work on c.Data itself: a node.TokenData is a llama_token_data.
@@ -31,10 +40,10 @@ func (s *sampler) apply(c *node.Candidates) {
 	if len(c.Data) == 0 || s.ptr == 0 {
 		return
 	}
-	a := s.array
+	a := &s.call.array
 	a.Data = (*yzma.TokenData)(unsafe.Pointer(unsafe.SliceData(c.Data)))
 	a.Size, a.Selected, a.Sorted = uint64(len(c.Data)), -1, uint8(boolArg(c.Sorted))
-	purego.SyscallN(s.m.e.c.samplerApply, uintptr(s.ptr), uintptr(unsafe.Pointer(a)))
+	purego.SyscallN(s.m.e.c.samplerApply, s.call.apply[:]...)
 	if a.Data != (*yzma.TokenData)(unsafe.Pointer(unsafe.SliceData(c.Data))) {
 		copy(c.Data, unsafe.Slice((*node.TokenData)(unsafe.Pointer(a.Data)), a.Size)) // a sampler may point to its own
 	}

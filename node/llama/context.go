@@ -42,6 +42,8 @@ type kvContext struct {
 	seqPtr []*int32
 	logits []int8
 
+	args [2]uintptr // of the call that every token makes
+
 	// abort is the C string "" or "\x01" that the abort callback looks at.
 	abort *atomic.Uint32
 }

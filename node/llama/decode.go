@@ -102,7 +102,8 @@ func (c *kvContext) Logits(i int) ([]float32, error) {
 	if i < 0 || i >= c.rows || !c.out[i] {
 		return nil, fmt.Errorf("no logits of row %d", i)
 	}
-	r, _, _ := purego.SyscallN(c.m.e.c.getLogitsIth, uintptr(c.ptr), int32Arg(int32(i)))
+	c.args = [2]uintptr{uintptr(c.ptr), int32Arg(int32(i))}
+	r, _, _ := purego.SyscallN(c.m.e.c.getLogitsIth, c.args[:]...)
 	p := *(**float32)(unsafe.Pointer(&r))
 	if p == nil {
 		return nil, fmt.Errorf("no logits of row %d", i)

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
+	"llama9/node/gbnf"
 )
 
 // grammar is llama.cpp's grammar sampler.
@@ -20,29 +20,34 @@ type grammar struct {
 
 var _ node.Grammar = (*grammar)(nil)
 
-// maxGrammar bounds a grammar's text; the parser of llama.cpp is recursive.
-const maxGrammar = 1 << 20
-
-// NewGrammar implements node.Model.
-func (m *model) NewGrammar(gbnf string) (node.Grammar, error) {
-	if strings.IndexByte(gbnf, 0) >= 0 {
-		return nil, errors.New("grammar: a NUL in the text")
-	}
-	if len(gbnf) > maxGrammar {
-		return nil, fmt.Errorf("grammar: %d bytes; at most %d", len(gbnf), maxGrammar)
+// NewGrammar implements node.Model. The text is read by node/gbnf first:
+// llama.cpp prints what it cannot read to standard error, and there are texts
+// over which it recurses for ever.
+func (m *model) NewGrammar(text string) (node.Grammar, error) {
+	if _, err := gbnf.ParseTokens(text, m.oneToken); err != nil {
+		return nil, err
 	}
 	m.e.mu.Lock()
 	why := m.e.log.watch()
-	s := yzma.SamplerInitGrammar(yzma.Vocab(m.vocab), gbnf, "root")
+	s := yzma.SamplerInitGrammar(yzma.Vocab(m.vocab), text, "root")
 	reason := why()
 	m.e.mu.Unlock()
 	if s == 0 {
 		if reason == "" {
-			reason = "llama.cpp cannot read it; it needs a rule root and no left recursion"
+			reason = "llama.cpp cannot read it"
 		}
 		return nil, errors.New("grammar: " + reason)
 	}
 	return &grammar{sampler: m.newSampler(s), one: node.Candidates{Data: make([]node.TokenData, 1)}}, nil
+}
+
+// oneToken is the token that text, as <think>, stands for in a grammar.
+func (m *model) oneToken(text string) (int32, bool) {
+	ids, err := m.Tokenize(text, true)
+	if err != nil || len(ids) != 1 {
+		return 0, false
+	}
+	return ids[0], true
 }
 
 func (g *grammar) Apply(c *node.Candidates) { g.apply(c) }

@@ -66,7 +66,7 @@ func demoFile(tb testing.TB) string {
 
 func loadDemo(tb testing.TB) node.Model {
 	tb.Helper()
-	m, err := openEngine(tb).Load(context.Background(), demoFile(tb), node.LoadOptions{}, nil)
+	m, err := oneThread{openEngine(tb)}.Load(context.Background(), demoFile(tb), node.LoadOptions{}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
