@@ -27,8 +27,11 @@ type Options struct {
 	// in use until the server does answer. 0 is 3 seconds.
 	FlushTimeout time.Duration
 	// Sequential waits for each answer before the next message of a Batch
-	// is sent, for servers that mix up messages of one fid. A Batch finds
-	// out by itself when a server loses a fid that way.
+	// is sent. It is needed for servers that take up what came together in
+	// any order, as 9P lets them; ninep's keeps the order of one fid's
+	// messages. Where a Batch sees that a fid was lost that way, it is done
+	// again, and the connection is Sequential from then on; but it cannot
+	// see all that can go wrong.
 	Sequential bool
 	// Trace, if not nil, sees every message, sent ("<-") or received
 	// ("->"). It is called from two goroutines and must not keep f.
