@@ -37,6 +37,7 @@ type fid struct {
 	open  *openFile
 	gone  bool     // it came to nothing, by a failed walk or attach
 	busy  bool     // a request runs alone, or is what makes the fid
+	dir   *request // the Tread of a directory that runs alone
 	queue line     // waits; not empty only while busy
 	reads *request // the Treads that run, linked by before and after
 	drain *request // the clunk that waits for their end
@@ -56,6 +57,9 @@ func (f *fid) start(r *request) bool {
 	case r.op == opStat, r.op == opWalk && r.newFid != nil:
 	default:
 		f.busy = true
+		if r.op == opRead {
+			f.dir = r
+		}
 		if (r.op == opClunk || r.op == opRemove) && f.reads != nil {
 			for p := f.reads; p != nil; p = p.after {
 				p.ctx.cancel(context.Canceled)
@@ -94,8 +98,22 @@ func (f *fid) end(r *request, run *line) {
 		}
 	case r.op == opStat, r.op == opWalk && r.newFid != nil:
 	default:
-		f.busy = false
+		f.busy, f.dir = false, nil
 		f.pump(run)
+	}
+}
+
+// endDir cancels the reads of a directory before a clunk: one that runs, and
+// those in line behind it.
+func (f *fid) endDir() {
+	if f.dir == nil {
+		return
+	}
+	f.dir.ctx.cancel(context.Canceled)
+	for r := f.queue.head; r != nil; r = r.next {
+		if r.op == opRead {
+			r.ctx.cancel(context.Canceled)
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ import (
 //	  closed     dr-xr-xr-x
 //	    x
 //	  dir        drwxrwxrwx  100 files
+//	  hung       drwxrwxrwx  whose reads block until canceled
 type memFS struct {
 	root    *memNode
 	handles atomic.Int64 // open now
@@ -87,6 +88,7 @@ func newMemFS() *memFS {
 	for i := range 100 {
 		f.node(d, fmt.Sprintf("file%02d", i), 0666, "")
 	}
+	f.node(f.root, "hung", DMDIR|0777, "")
 	return f
 }
 
@@ -273,6 +275,11 @@ func (h *memHandle) Close(ctx context.Context) error {
 }
 
 func (h *memHandle) ReadDir(ctx context.Context) ([]Stat, error) {
+	if h.st.Name == "hung" {
+		h.fs.entered <- "hung"
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	h.mu.Lock()
 	kids := slices.Clone(h.kids)
 	h.mu.Unlock()

@@ -244,6 +244,7 @@ func (c *conn) admit(r *request) (now bool, err error) {
 	}
 	if ends {
 		delete(c.fids, r.num)
+		f.endDir()
 	}
 	if f.start(r) {
 		r.wait = c.out.bytes > holdAt
