@@ -1,14 +1,13 @@
 package node
 
-func checkGrammar(string) error { return nil }
+import "llama9/node/gbnf"
 
-func schemaGrammar(schema string) (string, error) { return schema, nil }
-
-// CheckGrammar says what is wrong with a GBNF grammar. See styxfs.GrammarChecker.
-func (n *Node) CheckGrammar(text string) error { return checkGrammar(text) }
+// CheckGrammar says what is wrong with a GBNF grammar: what llama.cpp would
+// not take, or end the process for. See styxfs.GrammarChecker.
+func (n *Node) CheckGrammar(text string) error { return gbnf.Check(text) }
 
 // CheckSchema says what is wrong with a JSON schema. See styxfs.GrammarChecker.
 func (n *Node) CheckSchema(text string) error {
-	_, err := schemaGrammar(text)
+	_, err := gbnf.FromSchema(text)
 	return err
 }

@@ -53,19 +53,20 @@ func (n *Node) left(w *worker, t *turn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	w.in.busy--
-	if d := t.r.Params.KeepAlive; d > 0 && w.in.busy == 0 && !w.in.leaving {
-		w.in.expiry = time.AfterFunc(d, func() { n.expire(w.in) })
-	}
 	n.use(w.in)
+	if d := t.r.Params.KeepAlive; d > 0 && w.in.busy == 0 && !w.in.leaving {
+		idle := w.in.used
+		w.in.expiry = time.AfterFunc(d, func() { n.expire(w.in, idle) })
+	}
 	n.settle()
 	n.changed()
 }
 
-// expire unloads in if no turn has come since it became idle.
-func (n *Node) expire(in *instance) {
+// expire unloads in if no turn has come since it became idle, at tick idle.
+func (n *Node) expire(in *instance, idle uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if h := n.host(in.name); in.busy == 0 && in.expiry != nil && h != nil && h.inst == in && !n.closed {
+	if h := n.host(in.name); in.busy == 0 && in.used == idle && h != nil && h.inst == in && !n.closed {
 		n.beginLeave(h)
 		n.changed()
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"llama9/node/gbnf"
 	"llama9/node/template"
 	"llama9/styxfs"
 )
@@ -39,13 +40,13 @@ func clientError(err error) error { return clientFault{err} }
 // the session's last turn left, nil none. The instance must not be closed
 // meanwhile.
 func (in *instance) prepare(r *styxfs.Request, kept []Token) (_ *input, err error) {
-	gbnf := r.Grammar
+	grammar := r.Grammar
 	if r.Schema != "" {
-		if gbnf, err = schemaGrammar(r.Schema); err != nil {
+		if grammar, err = gbnf.FromSchema(r.Schema); err != nil {
 			return nil, clientError(fmt.Errorf("schema: %w", err))
 		}
-	} else if gbnf != "" {
-		if err := checkGrammar(gbnf); err != nil {
+	} else if grammar != "" {
+		if err := gbnf.Check(grammar); err != nil {
 			return nil, clientError(fmt.Errorf("grammar: %w", err))
 		}
 	}
@@ -68,7 +69,7 @@ func (in *instance) prepare(r *styxfs.Request, kept []Token) (_ *input, err erro
 	if err != nil {
 		return nil, err
 	}
-	if t.sampler, err = newSampler(in.model, &in.info, in.ends, r, gbnf); err != nil {
+	if t.sampler, err = newSampler(in.model, &in.info, in.ends, r, grammar); err != nil {
 		return nil, err
 	}
 	if err := in.replayPrefix(t, ids, r); err != nil {

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -209,6 +210,29 @@ func TestGrammar(t *testing.T) {
 				t.Errorf("temperature %v: %q %s", temperature, s, o.Reason)
 			}
 		}
+	}
+}
+
+func TestSchema(t *testing.T) {
+	b := newBench(t, &fake.Engine{}, nil)
+	if err := b.CheckSchema(`{"type":"boolean"}`); err != nil {
+		t.Error(err)
+	}
+	if b.CheckSchema(`{"type":"colour"}`) == nil || b.CheckSchema("{") == nil || b.CheckGrammar("root ::= (") == nil || b.CheckGrammar(`root ::= "a"`) != nil {
+		t.Error("a bad schema or grammar is called good")
+	}
+	for seed := range int64(5) {
+		rec, o := b.must(request(1, "json", func(r *styxfs.Request) {
+			r.Params.Temperature, r.Params.Seed, r.Params.NPredict = 1, seed, 200
+			r.Schema = `{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"],"additionalProperties":false}`
+		}))
+		var v struct{ OK *bool }
+		if err := json.Unmarshal([]byte(rec.text.String()), &v); o.Reason == styxfs.EOS && (err != nil || v.OK == nil) {
+			t.Errorf("%q: %v", rec.text.String(), err)
+		}
+	}
+	if _, o, err := b.run(request(1, "json", func(r *styxfs.Request) { r.Schema = "{" })); err == nil || o.Reason != styxfs.Client || !strings.HasPrefix(err.Error(), "schema: ") {
+		t.Errorf("%+v %v", o, err)
 	}
 }
 
