@@ -322,8 +322,9 @@ func (c *conn) readFile(ctx context.Context, r *request) error {
 	count := int(min(r.count, c.most()))
 	if o.waiter != nil && o.reader != nil && count > 0 {
 		if r.ctx.turn != 0 {
-			// The cheapest place for a fill rule: the last short read of
-			// this file, and that nothing is ready, are both known here.
+			// The one place that knows that a read would block, and that
+			// still can answer it with 0 bytes: for clients that ask again
+			// until a buffer is full.
 			if !o.waiter.Ready(off) {
 				return errWait
 			}

@@ -67,7 +67,6 @@ type request struct {
 	fid     *fid
 	newFid  *fid
 	started bool
-	over    bool
 	listed  bool // in conn.tags
 	mute    bool // not to be answered: the session is over
 	flushes []*request
