@@ -67,7 +67,9 @@ func StartTurn(ctx context.Context, fs *Fsys, settings string, prompt []byte) (*
 
 // SayTurn begins another turn of a session: the settings are made, the prompt
 // is written and committed, and the first bytes of the answer have come when
-// it returns. A Turn is returned with an error too, as by StartTurn.
+// it returns: two round trips, three with settings. A Turn is returned with an
+// error too, as by StartTurn; if it is the context's, the turn may have begun,
+// and goes on unless its ctl is told to cancel it.
 func SayTurn(ctx context.Context, fs *Fsys, id, settings string, prompt []byte) (*Turn, error) {
 	dir := "infer/" + id + "/"
 	none := &Turn{ID: id, end: true}
@@ -78,14 +80,16 @@ func SayTurn(ctx context.Context, fs *Fsys, id, settings string, prompt []byte) 
 		b.Close(ctl)
 	}
 	p := b.Open(dir+"prompt", ninep.OWRITE|ninep.OTRUNC)
-	whole := len(prompt) <= p.IOUnit()
-	if whole {
+	// Nothing is written along with settings that can be refused: the
+	// Tclunk that follows a failure would commit it.
+	along := settings == "" && len(prompt) <= p.IOUnit()
+	if along {
 		b.Write(p, prompt, 0)
 	}
 	if err := b.Do(ctx); err != nil {
 		return none, err
 	}
-	if !whole {
+	if !along {
 		if _, err := p.WriteAt(ctx, prompt, 0); err != nil {
 			p.Forget()
 			return none, err
