@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -69,7 +70,25 @@ type process struct {
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when err is set
 	err   error
-	out   bytes.Buffer // of its standard error
+	out   log // its standard error
+}
+
+// A log is written by one and read by another.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // start runs the program. It is killed at the test's end.

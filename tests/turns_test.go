@@ -13,9 +13,9 @@ import (
 func TestSameText(t *testing.T) {
 	lib := library(t)
 	const prompt = "And the LORD said unto"
-	addr, _, _ := serve(t, "--llama-lib", lib, "--parallel", "2")
+	addr, _, _ := serve(t, "--llama-lib", lib, "-t", "1")
 
-	want := command(t, "", "run", "--llama-lib", lib, "--temperature", "0", "-n", "32", prompt)
+	want := command(t, "", "run", "--llama-lib", lib, "-t", "1", "--temperature", "0", "-n", "32", prompt)
 	if len(want) < 20 {
 		t.Fatalf("llama9 run gave %q", want)
 	}
@@ -78,7 +78,7 @@ func ninefans(t *testing.T, addr, prompt string) string {
 // TestConversationReusesCache: the second turn of a conversation computes its
 // new part only.
 func TestConversationReusesCache(t *testing.T) {
-	_, fs, _ := serve(t, "--llama-lib", library(t))
+	_, fs, _ := serve(t, "--llama-lib", library(t), "-t", "1")
 	dir := "infer/" + strings.TrimSpace(readFile(t, fs, "infer/new"))
 	writeFile(t, fs, dir+"/ctl", "temperature 0\nn_predict 24\n")
 	writeFile(t, fs, dir+"/prompt", "And it came to pass in those days, that there went out a decree")
