@@ -143,6 +143,11 @@ func (b *benchmark) run(ctx context.Context) error {
 	if b.prefill < 2 || b.prompt < 2 || b.predict < 2 || b.rounds < 1 || b.turns < 1 || b.threads < 1 {
 		return fmt.Errorf("--prefill, --prompt and -n are at least 2, --rounds, --turns and --threads 1")
 	}
+	for _, name := range b.beside {
+		if name != nodeName {
+			return fmt.Errorf("--beside %s: there is only %s", name, nodeName)
+		}
+	}
 	dir, err := os.MkdirTemp("", "llama9-bench")
 	if err != nil {
 		return err
@@ -239,10 +244,7 @@ func (b *benchmark) throughput(ctx context.Context, m node.Model, a, t runner, r
 		r.Levels = append(r.Levels, level{Sessions: n})
 	}
 	var beside *nodeLlama
-	for _, name := range b.beside {
-		if name != nodeName {
-			return fmt.Errorf("--beside %s: there is only %s", name, nodeName)
-		}
+	if len(b.beside) > 0 {
 		var err error
 		if beside, err = newNodeLlama(ctx, b); err != nil {
 			fmt.Fprintf(b.log, "LEFT OUT: %s: %v\n", nodeName, err)
