@@ -92,6 +92,20 @@ func is(f func(rune) bool) func(*run, Str, args) any {
 	}
 }
 
+// pyTitle is str.title, which begins a word after anything but a letter; the
+// filter title only after space and opening brackets.
+func pyTitle(s string) string {
+	up := true
+	return strings.Map(func(c rune) rune {
+		was := up
+		up = !unicode.IsLetter(c)
+		if was {
+			return unicode.ToTitle(c)
+		}
+		return unicode.ToLower(c)
+	}, s)
+}
+
 // find makes find, rfind and index; the place is counted in characters.
 func find(index func(s, x string) int, must bool) func(*run, Str, args) any {
 	return func(r *run, s Str, a args) any {
@@ -121,7 +135,7 @@ var strMethods = map[string]func(r *run, s Str, a args) any{
 		return strFilter(func(s Str) Str { return s.letters(strings.ToLower) })(r, s, args{})
 	},
 	"title": func(r *run, s Str, _ args) any {
-		return strFilter(func(s Str) Str { return s.letters(title) })(r, s, args{})
+		return strFilter(func(s Str) Str { return s.letters(pyTitle) })(r, s, args{})
 	},
 	"capitalize": func(r *run, s Str, _ args) any { return strFilter(capitalize)(r, s, args{}) },
 	"replace":    func(r *run, s Str, a args) any { return r.replace(s, a, "count") },
