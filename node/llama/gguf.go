@@ -86,7 +86,7 @@ func (h *Header) Check() error {
 	case h.Arch() == "":
 		return errors.New("no general.architecture")
 	case h.Meta["general.type"] != "" && h.Meta["general.type"] != "model":
-		return fmt.Errorf("a %s, not a model", h.Meta["general.type"])
+		return fmt.Errorf("general.type is %s, not model", h.Meta["general.type"])
 	case h.Arch() == "clip":
 		return errors.New("a vision projector (clip), not a language model")
 	case h.Meta["tokenizer.ggml.model"] == "":
@@ -336,7 +336,7 @@ func (g *ggufReader) tensors(h *Header, n int) error {
 			return fmt.Errorf("tensor %q has an impossible offset", name)
 		}
 		h.Parameters += elements
-		h.Weights += bytes
+		h.Weights = min(h.Weights+bytes, math.MaxInt64)
 		if offset+bytes > end {
 			end, last = offset+bytes, name
 		}
@@ -352,6 +352,9 @@ func (g *ggufReader) tensors(h *Header, n int) error {
 	data := (uint64(g.n) + align - 1) / align * align
 	if n > 0 && data+end > uint64(g.size) {
 		return fmt.Errorf("truncated: tensor %q ends at byte %d, the file at %d", last, data+end, g.size)
+	}
+	if h.Weights > uint64(g.size) {
+		return fmt.Errorf("tensors of %d bytes in a file of %d: they lie over each other", h.Weights, g.size)
 	}
 	return nil
 }
