@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -31,7 +32,7 @@ type conn struct {
 	vectored bool                                           // rw can send many pieces at once
 	peer     peer
 	base     context.Context
-	first    *time.Timer // hangs up if there is no Tversion
+	first    *time.Timer // the reader's; hangs up if there is no Tversion
 	in       input       // the reader's
 	bufs     net.Buffers
 	idle     chan struct{} // closed when the last goroutine has ended
@@ -85,12 +86,18 @@ func (s *Server) ServeConn(ctx context.Context, rw io.ReadWriteCloser) error {
 	defer stop()
 	c.read()
 	<-c.idle
-	c.first.Stop()
+	if c.first != nil {
+		c.first.Stop()
+	}
 	c.watch.Stop()
 	c.clunkAll()
 	c.in.blk.free()
 	if c.err != nil {
-		s.log().Info("connection ended", "peer", c.peer.addr, "err", c.err)
+		level := slog.LevelInfo
+		if c.err == errInferno {
+			level = slog.LevelWarn // somebody waits for this advice
+		}
+		s.log().Log(c.base, level, "connection ended", "peer", c.peer.addr, "err", c.err)
 	}
 	return c.err
 }

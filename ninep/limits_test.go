@@ -206,11 +206,7 @@ func TestIdleClients(t *testing.T) {
 	}
 	raiseFiles(t, n)
 	for range n {
-		conn, err := net.Dial("unix", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
+		dialUnix(t, addr)
 	}
 	// The server has accepted them all once it answers one more.
 	newWire(t, dialUnix(t, addr), nil).start()
@@ -221,8 +217,11 @@ func TestIdleClients(t *testing.T) {
 func dialUnix(t *testing.T, addr string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("unix", addr)
-	if err != nil {
-		t.Fatal(err)
+	for end := time.Now().Add(testWait); err != nil; conn, err = net.Dial("unix", addr) {
+		if time.Now().After(end) { // until then the backlog may be full
+			t.Fatal(err)
+		}
+		runtime.Gosched()
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -348,6 +349,28 @@ func TestUser(t *testing.T) {
 type knows string
 
 func (k knows) PeerUser() (string, bool) { return string(k), k != "" }
+
+// The log says why a connection ended, and never what was read or written.
+func TestLog(t *testing.T) {
+	for in, want := range map[string]string{
+		"0001\n1": "level=WARN msg=\"connection ended\" peer=\"\" err=\"client wants Inferno authentication, use mount -A\"\n",
+		string(frames(t, lineVersion, lineAttach, "Twalk tag 1 fid 0 newfid 1 nwname 1 0:hello", "Topen tag 1 fid 1 mode 1",
+			"Twrite tag 1 fid 1 offset 0 count 6 \"secret\"")) + "\x03\x00\x00\x00": "level=INFO msg=\"connection ended\" peer=\"\" err=\"bad message size\"\n",
+		string(frames(t, lineVersion)): "",
+	} {
+		var b bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+		(&Server{FS: newMemFS(), Log: log}).ServeConn(t.Context(), &scriptConn{in: bytes.NewReader([]byte(in))})
+		if b.String() != want {
+			t.Errorf("log %q, want %q", b.String(), want)
+		}
+	}
+}
 
 // What errors look like on the wire.
 func TestErrors(t *testing.T) {

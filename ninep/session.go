@@ -51,8 +51,9 @@ func (c *conn) version(r *request, bad error) error {
 	ready := c.dialect != nil
 	c.mu.Unlock()
 	r.recycle()
-	if ready {
+	if ready && c.first != nil {
 		c.first.Stop()
+		c.first = nil
 	}
 	return nil
 }
