@@ -27,8 +27,8 @@ func chatSize(l []Message) int {
 	return n
 }
 
-// appendMessage appends a line of chat.
-func appendMessage(b []byte, m *Message) []byte {
+// AppendMessage appends m as a line of chat.
+func AppendMessage(b []byte, m *Message) []byte {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
@@ -84,7 +84,7 @@ func openChat(s *session, mode ninep.OpenMode) (ninep.Handle, error) {
 		s.mu.Unlock()
 		var b []byte
 		for i := range l {
-			b = appendMessage(b, &l[i])
+			b = AppendMessage(b, &l[i])
 		}
 		return b, nil
 	}
