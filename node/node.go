@@ -174,7 +174,10 @@ func (n *Node) admit() error {
 		return errClosed
 	case n.draining:
 		return errDraining
-	case len(n.queue.turns) >= n.cfg.QueueSize:
+	}
+	// Turns that an idle slot is there for do not count as waiting.
+	l := n.loadNow()
+	if l.queue >= n.cfg.QueueSize+max(l.slots-l.busy, 0) {
 		return errQueueFull
 	}
 	return nil
@@ -188,7 +191,7 @@ func (n *Node) Admit() error {
 }
 
 // attend does what a waiting turn can do itself: it tells its sink where it
-// stands, and prepares it once the model is there.
+// stands, and has it prepared once the model is there.
 func (n *Node) attend(t *turn) {
 	n.mu.Lock()
 	if t.taken.Load() || t.cancelled.Load() {
@@ -202,54 +205,55 @@ func (n *Node) attend(t *turn) {
 		return
 	}
 	h := n.host(t.model)
-	in := h.inst
-	ready := in != nil && !in.leaving && t.in == nil
 	state := styxfs.Queued
 	if h.state == seatLoading {
 		state = styxfs.Loading
 	}
 	pos := t.position
-	var keep []Token
-	if ready {
-		in.prep.Add(1)
+	if in := h.inst; in != nil && !in.leaving && t.in == nil && !t.preparing {
+		t.preparing = true
+		var keep []Token
 		if k := n.kept[t.r.Session]; k.model == t.model && k.file == h.spec.File {
 			keep = k.ids
 		}
+		// A long prompt takes a while, and a cancel does not wait for it.
+		in.prep.Go(func() { n.prepare(t, in, keep) })
 	}
 	n.mu.Unlock()
-
 	t.tell(func() {
 		if !t.taken.Load() {
 			t.sink.Note(styxfs.Note{Model: t.model, Node: n.cfg.Name, Position: pos})
 			t.enter(state)
 		}
 	})
-	if !ready {
-		return
-	}
-	defer in.prep.Done()
+}
+
+// prepare makes a waiting turn ready for the worker of in.
+func (n *Node) prepare(t *turn, in *instance, keep []Token) {
 	input, err := in.prepare(t.r, keep)
 	if err == nil {
 		err = t.start(in, input)
 	}
 	n.mu.Lock()
+	t.preparing = false
+	if err == nil && !in.leaving && !t.cancelled.Load() {
+		t.inst, t.in = in, input
+		in.w.poke()
+		n.mu.Unlock()
+		return
+	}
 	if err != nil {
 		n.unqueue(t)
-		n.mu.Unlock()
-		if input != nil {
-			input.sampler.close()
-		}
-		n.refuse(t, err)
-		return
 	}
-	defer n.mu.Unlock()
-	if in.leaving {
+	n.mu.Unlock()
+	if input != nil {
 		input.sampler.close()
-		t.wake()
-		return
 	}
-	t.inst, t.in = in, input
-	in.w.poke()
+	if err != nil {
+		n.refuse(t, err)
+	} else {
+		t.wake() // the model is leaving: again with the next one
+	}
 }
 
 // refuse ends a turn that no worker has.

@@ -8,6 +8,7 @@ type slot struct {
 	todo    []Token // what is to be decoded after it
 	turn    *turn   // whose it is; nil: idle, and cached is a prefix to reuse
 	session uint64  // of the last turn
+	forget  bool    // cached goes when the turn has ended
 	used    uint64  // tick of the last use
 	decodes bool    // todo is the last pick, not a prompt
 	logits  int     // positions from here on ask for logits

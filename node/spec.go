@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -120,7 +121,7 @@ func getSplit(s *Spec) string {
 // [parallel=..] ... An error names the word at fault.
 func ParseSpec(words []string) (Spec, error) {
 	if len(words) < 2 || words[0] == "" || words[1] == "" {
-		return Spec{}, fmt.Errorf("load: usage: load NAME FILE [n_ctx=..] [parallel=..] ...")
+		return Spec{}, errors.New("load: usage: load NAME FILE [option=value]")
 	}
 	s := Spec{Name: words[0], File: words[1]}
 next:

@@ -8,33 +8,33 @@ import (
 	"llama9/styxfs"
 )
 
-// pick draws the next token of s from the last of its rows and says how the
-// turn goes on.
-func (w *worker) pick(s *slot) {
+// pick draws the next token of s from the last of its rows and sees to how the
+// turn goes on. It says whether a token was made.
+func (w *worker) pick(s *slot) bool {
 	t := s.turn
 	in := t.in
 	made := len(t.made) // only the worker changes it
 	if in.limit >= 0 && made >= in.limit {
 		w.end(s, styxfs.Limit, "", nil) // n_predict 0: the cache is warm
-		return
+		return false
 	}
 	logits, err := w.c.Logits(s.row + s.rows - 1)
 	if err != nil {
 		w.end(s, styxfs.ReasonErr, "", err)
-		return
+		return false
 	}
 	id, err := in.sampler.pick(logits, made, &w.sc)
 	if err == nil {
 		if w.in.isEnd(id) && !t.r.Params.IgnoreEOS {
 			w.mark(t)
 			w.end(s, styxfs.EOS, "", nil)
-			return
+			return false
 		}
 		err = in.sampler.accept(id)
 	}
 	if err != nil {
 		w.end(s, styxfs.ReasonErr, "", fmt.Errorf("token %d: %w", made, err))
-		return
+		return false
 	}
 	var p *probs
 	if n := t.r.Params.NProbs; n > 0 {
@@ -54,10 +54,11 @@ func (w *worker) pick(s *slot) {
 	default:
 		if err := w.shift(s); err != nil {
 			w.end(s, styxfs.ReasonErr, "", err)
-			return
+			break
 		}
 		s.next(id)
 	}
+	return true
 }
 
 // next makes id what the slot decodes next.

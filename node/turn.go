@@ -25,13 +25,14 @@ type turn struct {
 
 	// Node.mu guards these while the turn is in the queue; then in belongs to
 	// the worker and the rest is not looked at.
-	arrival  uint64
-	at       time.Time
-	position int
-	inst     *instance // that in was prepared for
-	in       *input    // nil: not prepared
-	failure  error     // the model could not be loaded
-	running  bool      // counted in the instance's batch
+	arrival   uint64
+	at        time.Time
+	position  int
+	inst      *instance // that in was prepared for
+	in        *input    // nil: not prepared
+	failure   error     // the model could not be loaded
+	preparing bool      // in is being made
+	running   bool      // counted in the instance's batch
 
 	// mu guards below and is held around calls of sink, so that they come
 	// one at a time, and none after the end.
@@ -156,6 +157,9 @@ func (d doneEarly) Error() string { return string(d.reason) }
 func (t *turn) start(inst *instance, in *input) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.over {
+		return nil
+	}
 	t.ids = in.ids[:in.prompt]
 	t.made = append(t.made[:0], in.prefix...)
 	t.shown = len(in.prefix)

@@ -26,7 +26,6 @@ type worker struct {
 
 	// Node.mu guards below.
 	live   int      // turns of the batch that is decoded now, less those cancelled
-	inStep bool     // a batch is decoded now
 	forget []uint64 // sessions whose cache is to be dropped
 }
 
@@ -78,8 +77,12 @@ func (w *worker) take() bool {
 	t, c, forget := w.n.next(w)
 	for _, session := range forget {
 		for i := range w.slots {
-			if s := &w.slots[i]; s.turn == nil && s.session == session {
-				w.drop(s)
+			if s := &w.slots[i]; s.session == session {
+				s.session = 0
+				s.forget = s.turn != nil
+				if s.turn == nil {
+					w.drop(s)
+				}
 			}
 		}
 	}
@@ -140,6 +143,10 @@ func (w *worker) leave(s *slot) {
 	t := s.turn
 	t.in.sampler.close()
 	s.turn, s.todo = nil, nil
+	if s.forget {
+		s.forget = false
+		w.drop(s)
+	}
 	w.tick++
 	s.used = w.tick
 	w.n.left(w, t)
@@ -184,9 +191,8 @@ func (w *worker) step() {
 			t := s.turn
 			t.tell(func() { t.sink.Progress(done, t.outcome.CachedTokens, len(t.in.ids)) })
 		}
-		if len(s.todo) == 0 {
+		if len(s.todo) == 0 && w.pick(s) {
 			made++
-			w.pick(s)
 		}
 	}
 	w.n.stepped(len(w.rows), made)
