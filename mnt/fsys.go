@@ -2,7 +2,6 @@ package mnt
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -156,8 +155,11 @@ func (fs *Fsys) WriteFile(ctx context.Context, path string, data []byte) error {
 		if err != nil {
 			return err
 		}
-		_, err = f.WriteAt(ctx, data, 0)
-		return errors.Join(err, f.Close(ctx))
+		if _, err := f.WriteAt(ctx, data, 0); err != nil {
+			f.Forget()
+			return err
+		}
+		return f.Close(ctx)
 	}
 	b := fs.Batch()
 	f := b.Open(path, mode)

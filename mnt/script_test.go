@@ -18,8 +18,6 @@ type script struct {
 	r    *bufio.Reader
 }
 
-const testMsize = 8192
-
 // connect gives a tree whose server is the script, attached as fid 0.
 func connect(t testing.TB, o Options) (*Fsys, *script) {
 	t.Helper()
@@ -112,13 +110,4 @@ func (s *script) parse(line string) *ninep.Fcall {
 		s.t.Fatalf("%s: %v", line, err)
 	}
 	return f
-}
-
-// quiet checks that the client has ended the connection, with nothing more
-// sent.
-func (s *script) quiet() {
-	s.t.Helper()
-	if b, err := io.ReadAll(s.r); len(b) > 0 || err != nil {
-		s.t.Errorf("%d bytes more, %v", len(b), err)
-	}
 }

@@ -8,8 +8,9 @@ import (
 	"unicode"
 )
 
+// typeNames are the names of the types from Tversion on.
 var typeNames = [...]string{
-	Tversion - Tversion: "Tversion", "Rversion", "Tauth", "Rauth", "Tattach", "Rattach", "", "Rerror",
+	"Tversion", "Rversion", "Tauth", "Rauth", "Tattach", "Rattach", "", "Rerror",
 	"Tflush", "Rflush", "Twalk", "Rwalk", "Topen", "Ropen", "Tcreate", "Rcreate", "Tread", "Rread",
 	"Twrite", "Rwrite", "Tclunk", "Rclunk", "Tremove", "Rremove", "Tstat", "Rstat", "Twstat", "Rwstat",
 }
