@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -19,45 +18,54 @@ import (
 // lsCommand lists directories, as 9p ls of plan9port does.
 func lsCommand() *cobra.Command {
 	var cl client
-	var long, dir bool
+	var o lsOptions
 	c := &cobra.Command{
-		Use:   "ls [-ld] [PATH...]",
+		Use:   "ls [-ldnt] [PATH...]",
 		Short: "list files of a tree",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{"/"}
 			}
 			return cl.each(c.Context(), args, func(fs *mnt.Fsys, path string) error {
-				return ls(c.Context(), c.OutOrStdout(), fs, path, long, dir)
+				return ls(c.Context(), c.OutOrStdout(), fs, path, o)
 			})
 		},
 	}
 	cl.flags(c.Flags())
-	c.Flags().BoolVarP(&long, "long", "l", false, "mode, users, length and time too")
-	c.Flags().BoolVarP(&dir, "directory", "d", false, "the directory itself, not what is in it")
+	f := c.Flags()
+	f.BoolVarP(&o.long, "long", "l", false, "mode, users, length and time too")
+	f.BoolVarP(&o.dir, "directory", "d", false, "the directory itself, not what is in it")
+	f.BoolVarP(&o.newest, "time", "t", false, "by time, the newest first")
+	f.BoolVarP(&o.unsorted, "unsorted", "n", false, "in the server's order")
 	return c
 }
 
-func ls(ctx context.Context, out io.Writer, fs *mnt.Fsys, name string, long, dir bool) error {
+type lsOptions struct{ long, dir, newest, unsorted bool }
+
+func ls(ctx context.Context, out io.Writer, fs *mnt.Fsys, name string, o lsOptions) error {
 	st, err := fs.Stat(ctx, name)
 	if err != nil {
 		return err
 	}
 	list := []ninep.Stat{st}
-	if st.Mode&ninep.DMDIR != 0 && !dir {
+	if st.Mode&ninep.DMDIR != 0 && !o.dir {
 		if list, err = fs.ReadDir(ctx, name); err != nil {
 			return err
-		}
-		slices.SortFunc(list, func(a, b ninep.Stat) int { return strings.Compare(a.Name, b.Name) })
-		for i := range list {
-			list[i].Name = strings.TrimPrefix(path.Join(name, list[i].Name), "/")
 		}
 	} else {
 		list[0].Name = name
 	}
+	if !o.unsorted {
+		slices.SortFunc(list, func(a, b ninep.Stat) int {
+			if c := b.Mtime.Compare(a.Mtime); o.newest && c != 0 {
+				return c
+			}
+			return strings.Compare(a.Name, b.Name)
+		})
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 	for _, s := range list {
-		if long {
+		if o.long {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t", modeString(s.Mode), s.Uid, s.Gid, s.Length, s.Mtime.Local().Format(time.Stamp))
 		}
 		fmt.Fprintln(w, s.Name)
