@@ -26,15 +26,15 @@ func weightsFit(h *Header, o node.LoadOptions) error {
 type shape struct {
 	layers, kvHeads, headK, headV uint64
 	embd, ff, heads, vocab        uint64
-	recurrent                     bool
+	plain                         bool // one KV cache of all layers and positions
 }
 
 func shapeOf(m yzma.Model, h *Header) shape {
 	s := shape{
 		layers: uint64(max(0, yzma.ModelNLayer(m))), kvHeads: uint64(max(0, yzma.ModelNHeadKV(m))),
 		embd: uint64(max(0, yzma.ModelNEmbd(m))), heads: uint64(max(1, yzma.ModelNHead(m))),
-		vocab:     uint64(max(0, yzma.VocabNTokens(yzma.ModelGetVocab(m)))),
-		recurrent: yzma.ModelIsRecurrent(m) || yzma.ModelIsHybrid(m),
+		vocab: uint64(max(0, yzma.VocabNTokens(yzma.ModelGetVocab(m)))),
+		plain: !yzma.ModelIsRecurrent(m) && !yzma.ModelIsHybrid(m) && yzma.ModelNSWA(m) == 0,
 	}
 	s.ff = uint64(max(0, h.Int("feed_forward_length")))
 	s.headK, s.headV = s.embd/s.heads, s.embd/s.heads

@@ -15,9 +15,17 @@ import (
 // A state is llama.cpp's bytes behind a header of ours, because llama.cpp
 // trusts what it is given: the magic, a digest of what must agree (library,
 // model shape, cache types), the number of tokens, and a sum of the bytes.
+//
+// What llama.cpp writes is a magic number and the sequence's, then (see
+// llama_kv_cache::state_write in llama-kv-cache.cpp) the number of streams and
+// each of them, most of them empty; state_read wants that number again.
+// So that a state fits a context of another number of sequences, the empty ones
+// are taken off here and put back there; see strip and dress.
 const (
 	stateMagic  = "llama9kv"
 	stateHeader = len(stateMagic) + 4 + 4 + 4
+
+	stateStreams = 8 // where the number of streams stands
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -25,7 +33,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // fingerprint stands for what two contexts must share to share states.
 func (c *kvContext) fingerprint() uint32 {
 	m := c.m
-	s := fmt.Sprint(m.e.version, m.info.Arch, m.info.Parameters, m.info.Bytes, m.info.NVocab, m.shape, c.o.KVTypeK, c.o.KVTypeV, c.o.FlashAttn)
+	seqs := 0
+	if !m.shape.plain {
+		seqs = c.o.NSeq
+	}
+	s := fmt.Sprint(seqs, m.e.version, m.info.Arch, m.info.Parameters, m.info.Bytes, m.info.NVocab, m.shape, c.o.KVTypeK, c.o.KVTypeV, c.o.FlashAttn)
 	return crc32.Checksum([]byte(s), castagnoli)
 }
 
@@ -47,12 +59,50 @@ func (c *kvContext) State(s node.Seq) ([]byte, error) {
 	if got == 0 || got > n {
 		return nil, fmt.Errorf("state of sequence %d: %d of %d bytes", s, got, n)
 	}
-	data = data[:got]
+	data, err := c.strip(data[:got], s)
+	if err != nil {
+		return nil, err
+	}
+	b = b[:stateHeader+len(data)]
 	h := append(b[:0], stateMagic...)
 	h = binary.LittleEndian.AppendUint32(h, c.fingerprint())
 	h = binary.LittleEndian.AppendUint32(h, uint32(c.next[s]))
 	binary.LittleEndian.AppendUint32(h, crc32.Checksum(data, castagnoli))
-	return b[:stateHeader+len(data)], nil
+	return b, nil
+}
+
+// strip takes the empty streams off the state of sequence s, in place.
+func (c *kvContext) strip(data []byte, s node.Seq) ([]byte, error) {
+	if !c.m.shape.plain {
+		return data, nil
+	}
+	before, after := stateStreams+4+4*int(s), 4*(c.o.NSeq-1-int(s))
+	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(data[at:]) }
+	ok := len(data) > before+4+after && u32(stateStreams) == uint32(c.o.NSeq) && u32(before) == uint32(c.next[s])
+	for i := stateStreams + 4; ok && i < before; i += 4 {
+		ok = u32(i) == 0
+	}
+	for i := len(data) - after; ok && i < len(data); i += 4 {
+		ok = u32(i) == 0
+	}
+	if !ok {
+		return nil, errors.New("llama.cpp's state is laid out in another way than known")
+	}
+	n := copy(data[stateStreams:], data[before:len(data)-after])
+	return data[:stateStreams+n], nil
+}
+
+// dress makes of a stripped state one of this context. The stream it stands in
+// does not matter, since state_read puts it where it is told to.
+func (c *kvContext) dress(data []byte) []byte {
+	if !c.m.shape.plain || len(data) < stateStreams {
+		return data
+	}
+	b := make([]byte, 0, 4+len(data)+4*(c.o.NSeq-1))
+	b = append(b, data[:stateStreams]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(c.o.NSeq))
+	b = append(b, data[stateStreams:]...)
+	return b[:cap(b)]
 }
 
 // SetState implements node.Context.
@@ -74,7 +124,7 @@ func (c *kvContext) SetState(s node.Seq, state []byte) error {
 		return fmt.Errorf("state of %d tokens in a context of %d", tokens, c.o.NCtx)
 	}
 	c.RemoveSeq(s, 0, -1)
-	got := yzma.StateSeqSetData(c.ptr, data, yzma.SeqId(s))
+	got := yzma.StateSeqSetData(c.ptr, c.dress(data), yzma.SeqId(s))
 	c.next[s] = c.MaxPos(s) + 1
 	if got == 0 || c.next[s] != int32(tokens) {
 		c.RemoveSeq(s, 0, -1)
