@@ -32,6 +32,7 @@ type calls struct {
 	seqAdd         uintptr
 	seqPosMax      uintptr
 	libraryVersion uintptr
+	setAbortWords  uintptr // ggml_set_abort_callback
 	abortCallback  uintptr // bool (*)(void *): whether the string it gets is not empty
 	decodeCif      *ffi.Cif
 }
@@ -39,10 +40,13 @@ type calls struct {
 // loadCalls opens the libraries in dir and looks up the functions. The binding
 // opens the same ones afterwards and gets the same handles.
 func loadCalls(dir string) (*calls, error) {
-	var lib ffi.Lib
-	for _, name := range []string{"ggml-base", "ggml", "llama"} {
+	var lib, base ffi.Lib
+	for _, l := range []struct {
+		name string
+		lib  *ffi.Lib
+	}{{"ggml-base", &base}, {"ggml", &lib}, {"llama", &lib}} {
 		var err error
-		if lib, err = ffi.Load(filepath.Join(dir, libName(name))); err != nil {
+		if *l.lib, err = ffi.Load(filepath.Join(dir, libName(l.name))); err != nil {
 			return nil, err
 		}
 	}
@@ -72,6 +76,9 @@ func loadCalls(dir string) (*calls, error) {
 		if *f.addr, err = lib.Get(f.name); err != nil {
 			return nil, err
 		}
+	}
+	if c.setAbortWords, err = base.Get("ggml_set_abort_callback"); err != nil {
+		return nil, err
 	}
 	c.abortCallback = notEmpty(lib)
 	if c.decodeCif, err = decodeCif(); err != nil {

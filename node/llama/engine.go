@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ebitengine/purego"
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
 )
@@ -92,6 +93,7 @@ func open(dir string, log *slog.Logger) (*engine, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	yzma.LogSet(e.log.callback())
+	purego.SyscallN(c.setAbortWords, e.log.abortCallback())
 	yzma.BackendInit()
 	if err := yzma.GGMLBackendLoadAllFromPath(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)

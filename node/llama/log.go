@@ -20,12 +20,12 @@ type logSink struct {
 	to *slog.Logger
 
 	// mu guards below
-	mu      sync.Mutex
-	line    strings.Builder
-	level   slog.Level
-	loaded  []string // files of backends
-	watched []string // warnings and errors since watch
-	watch_  bool
+	mu       sync.Mutex
+	line     strings.Builder
+	level    slog.Level
+	loaded   []string // files of backends
+	watching bool
+	watched  []string // errors since watch
 }
 
 func newLogSink(to *slog.Logger) *logSink { return &logSink{to: to} }
@@ -34,6 +34,15 @@ func newLogSink(to *slog.Logger) *logSink { return &logSink{to: to} }
 func (s *logSink) callback() uintptr {
 	return purego.NewCallback(func(level int32, text *byte, _ uintptr) uintptr {
 		s.write(level, goString(text))
+		return 0
+	})
+}
+
+// abortCallback makes the C function for ggml_set_abort_callback: the last
+// words of llama.cpp before it ends the process go to the log as well.
+func (s *logSink) abortCallback() uintptr {
+	return purego.NewCallback(func(text *byte) uintptr {
+		s.to.Error("llama.cpp ends the process: "+strings.TrimSpace(goString(text)), "from", "llama.cpp")
 		return 0
 	})
 }
@@ -65,7 +74,7 @@ func (s *logSink) whole(line string) {
 	if _, file, ok := strings.Cut(line, " backend from "); ok && strings.Contains(line, "loaded") {
 		s.loaded = append(s.loaded, file)
 	}
-	if s.watch_ && s.level >= slog.LevelError && len(s.watched) < 8 {
+	if s.watching && s.level >= slog.LevelError && len(s.watched) < 8 {
 		s.watched = append(s.watched, line)
 	}
 	s.to.Log(context.Background(), s.level, line, "from", "llama.cpp")
@@ -90,11 +99,11 @@ func slogLevel(l yzma.LogLevel, before slog.Level) slog.Level {
 func (s *logSink) watch() func() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.watch_, s.watched = true, nil
+	s.watching, s.watched = true, nil
 	return func() string {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.watch_ = false
+		s.watching = false
 		if len(s.watched) == 0 {
 			return ""
 		}

@@ -5,6 +5,7 @@ package llama
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,8 +14,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 
+	"github.com/ebitengine/purego"
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
+	"github.com/jupiterrider/ffi"
 	demo "llama9/model"
 	"llama9/node"
 )
@@ -137,10 +141,64 @@ func TestTypesAgree(t *testing.T) {
 	}
 }
 
+// The C side sees the environment that was set on the Go side.
 func TestNoBacktrace(t *testing.T) {
 	openEngine(t)
-	if os.Getenv("GGML_NO_BACKTRACE") != "1" {
-		t.Error("GGML_NO_BACKTRACE is not set")
+	dir, err := library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib, err := ffi.Load(filepath.Join(dir, libName("llama")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	getenv, err := lib.Get("getenv")
+	if err != nil {
+		t.Skip(err) // no libc below
+	}
+	r, _, _ := purego.SyscallN(getenv, uintptr(unsafe.Pointer(unsafe.StringData("GGML_NO_BACKTRACE\x00"))))
+	if got := goString(*(**byte)(unsafe.Pointer(&r))); got != "1" {
+		t.Errorf("GGML_NO_BACKTRACE is %q", got)
+	}
+}
+
+// llama.cpp's pieces of log are lines of slog with levels of their own.
+func TestLog(t *testing.T) {
+	var b strings.Builder
+	s := newLogSink(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug - 4,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "from" {
+				return slog.Attr{}
+			}
+			return a
+		}})))
+	s.write(2, "load_backend: loaded CPU backend from /x/libggml-cpu-haswell.so\n")
+	s.write(2, "load_backend: loaded CUDA backend from C:\\x\\ggml-cuda.dll\n")
+	why := s.watch()
+	s.write(3, "a warning\nan ")
+	s.write(5, "info that ")
+	s.write(5, "goes on\n")
+	s.write(2, ".....")
+	s.write(5, "\n")
+	s.write(4, "f: bad thing\nsecond: thing\n")
+	s.write(1, "detail\n")
+	s.write(4, "not ended")
+	want := `level=DEBUG msg="load_backend: loaded CPU backend from /x/libggml-cpu-haswell.so"
+level=DEBUG msg="load_backend: loaded CUDA backend from C:\\x\\ggml-cuda.dll"
+level=WARN msg="a warning"
+level=WARN msg="an info that goes on"
+level=ERROR msg="f: bad thing"
+level=ERROR msg="second: thing"
+level=DEBUG-4 msg=detail
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+	if got := why(); got != "bad thing" {
+		t.Errorf("reason %q", got)
+	}
+	if got := s.variant(); got != "haswell+cuda" {
+		t.Errorf("variant %q", got)
 	}
 }
 
