@@ -161,6 +161,52 @@ func TestCancelOneOfTwo(t *testing.T) {
 	})
 }
 
+// A cancel does not wait for the tokenizer of a long prompt.
+func TestCancelWhileTokenizing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{})
+		b := newBench(t, &fake.Engine{OnTokenize: func(text string) {
+			if strings.HasPrefix(text, "long") {
+				<-let
+			}
+		}}, nil)
+		f := b.start(request(1, "long prompt", nil))
+		synctest.Wait()
+		b.must(request(2, "another", nil)) // it holds up nobody
+		f.cancel(errStop)
+		if o, err := f.wait(t); !errors.Is(err, errStop) || o.Reason != styxfs.Cancel {
+			t.Errorf("%+v %v", o, err)
+		}
+		calls := f.rec.calls
+		close(let)
+		synctest.Wait()
+		if s := b.Status(); attr(s, "queue") != "0" || attr(s, "busy") != "0" || f.rec.calls != calls {
+			t.Errorf("after the cancel: %v, %d calls of the sink more", s, f.rec.calls-calls)
+		}
+	})
+}
+
+func TestForgetRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		b := newBench(t, &fake.Engine{OnDecode: g.hold}, func(c *node.Config) { c.Parallel = 1 })
+		f := b.start(request(1, "something private", nil))
+		g.step()
+		<-g.at
+		b.Forget(1)
+		g.go_ <- nil
+		stop := make(chan struct{})
+		go g.open(stop)
+		if _, err := f.wait(t); err != nil {
+			t.Error(err)
+		}
+		if _, o := b.must(request(2, "something private", nil)); o.CachedTokens != 0 {
+			t.Errorf("cached %d of a session forgotten while it ran", o.CachedTokens)
+		}
+		close(stop)
+	})
+}
+
 func TestTimeoutReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
@@ -169,6 +215,12 @@ func TestTimeoutReason(t *testing.T) {
 		defer cancel()
 		o, err := b.Generate(ctx, request(1, "slow", nil), newRecord())
 		if !errors.Is(err, context.DeadlineExceeded) || o.Reason != styxfs.Timeout {
+			t.Errorf("%+v %v", o, err)
+		}
+		f := b.start(request(1, "slow", nil))
+		<-g.at
+		f.cancel(styxfs.ErrTimeout)
+		if o, err := f.wait(t); !errors.Is(err, styxfs.ErrTimeout) || o.Reason != styxfs.Timeout {
 			t.Errorf("%+v %v", o, err)
 		}
 	})
