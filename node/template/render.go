@@ -20,13 +20,16 @@ func (t *Template) renderJinja(msgs []styxfs.Message, v Vars) (jinja.Str, error)
 		miss = len(msgs) + 1 // contents that best lacks
 		fail error
 	)
+	// try says whether to stop.
 	try := func(msgs []styxfs.Message, typed bool) bool {
 		s, err := t.once(msgs, v, typed)
 		if err != nil {
-			if fail == nil || raised(fail) && !raised(err) {
+			// What the template says itself, to the messages as they are,
+			// is the best reason.
+			if fail == nil || !raised(fail) && raised(err) {
 				fail = err
 			}
-			return false
+			return spent(err)
 		}
 		n := missing(s, msgs)
 		if n < miss {
@@ -34,23 +37,24 @@ func (t *Template) renderJinja(msgs []styxfs.Message, v Vars) (jinja.Str, error)
 		}
 		return n == 0
 	}
-	if try(msgs, false) || try(msgs, true) {
-		return best, nil
+	done := try(msgs, false) || try(msgs, true)
+	if folded := fold(msgs); !done && folded != nil {
+		done = try(folded, false) || try(folded, true)
 	}
-	if folded := fold(msgs); folded != nil {
-		if try(folded, false) || try(folded, true) {
-			return best, nil
-		}
+	if miss > len(msgs) {
+		return jinja.Str{}, fail
 	}
-	if miss <= len(msgs) {
-		return best, nil
-	}
-	return jinja.Str{}, fail
+	return best, nil
 }
 
 func raised(err error) bool {
 	var e *jinja.Error
 	return errors.As(err, &e) && e.Raised
+}
+
+func spent(err error) bool {
+	var e *jinja.Error
+	return errors.As(err, &e) && e.Spent
 }
 
 // once renders msgs as they are.
