@@ -397,6 +397,7 @@ func TestCacheFull(t *testing.T) {
 		return nil
 	}}, func(c *node.Config) { c.Parallel = 2 })
 	good, _ := b.must(request(1, "good", nil))
+	b.must(request(5, "something else", nil))
 	fails = 1 // an idle cache is dropped and the step is made again
 	again, o := b.must(request(2, "good", nil))
 	if again.text.String() != good.text.String() || o.Tokens == 0 {
