@@ -147,6 +147,23 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// A text that is no Jinja is taken for the family whose marks it carries.
+func TestDetect(t *testing.T) {
+	Marks(func(name, text string) {
+		tm, err := New(text + "{% nonsense")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if tm.Family() != name || tm.Engine() != "builtin" {
+			t.Errorf("%q is taken for %s, want %s", text, tm.Family(), name)
+		}
+	})
+	for _, name := range Names() {
+		if tm, err := Named(name); err != nil || tm.Family() != name {
+			t.Error(name, err)
+		}
+	}
+}
+
 func TestFile(t *testing.T) {
 	if _, err := File(t.TempDir()); err == nil {
 		t.Error("a directory is a template")
