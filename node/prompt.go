@@ -100,6 +100,9 @@ func (in *instance) layout(ids []Token, r *styxfs.Request) (*input, error) {
 	if t.keep < 0 {
 		t.keep = t.prompt
 	}
+	if in.info.AddBOS && p.NKeep >= 0 {
+		t.keep++ // as in llama-server
+	}
 	t.keep = min(t.keep, nctx-4)
 	if len(t.ids) >= nctx && p.Shift {
 		t.ids = t.ids[len(t.ids)-nctx/2:]
