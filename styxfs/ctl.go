@@ -39,8 +39,7 @@ func appendLines(b []byte, records [][]string) []byte {
 	return b
 }
 
-// rootCtl are the settings of the tree itself, which the root ctl has beside
-// those of the Backend.
+// rootCtl is the root's ctl. What it sets is the Backend's.
 type rootCtl struct {
 	f *FS
 
@@ -94,10 +93,8 @@ type plan struct {
 	busy   bool   // a turn runs
 	empty  bool   // there is no conversation
 	admit  error
-	forks  []*session // that the fork lines name, in their order
 	close  bool
-	forget bool
-	after  []func() // without the lock
+	after  []func() // to be done without the lock
 }
 
 // verbs are those of tree.md, A session.
@@ -194,7 +191,6 @@ func (p *plan) setParam(c []string) error {
 
 // do does what was checked.
 func (p *plan) do(cmds [][]string, forks []*snapshot) {
-	p.params = p.s.params
 	for _, c := range cmds {
 		v, ok := verbs[c[0]]
 		switch {
@@ -291,10 +287,8 @@ func (p *plan) findForks(cmds [][]string) ([]*snapshot, error) {
 
 // find gives the session called name, if at may use it.
 func (f *FS) find(at *attach, name string) *session {
-	for _, s := range f.living() {
-		if s.name() == name && at.may(s) {
-			return s
-		}
+	if s := f.named(name); s != nil && at.may(s) {
+		return s
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 
 	"llama9/ninep"
@@ -73,7 +72,7 @@ const (
 	newNumber = 28
 )
 
-// dirMode gives the open of a directory.
+// openDir opens a directory, which list lists.
 func openDir(mode ninep.OpenMode, list func() []ninep.Stat) (ninep.Handle, error) {
 	if mode&3 != ninep.OREAD {
 		return nil, ninep.ErrIsDir
@@ -164,11 +163,8 @@ func (d *inferDir) Walk(ctx context.Context, name string) (ninep.Node, error) {
 		}
 		return nil, ninep.ErrNotExist
 	}
-	n, err := strconv.ParseUint(name, 10, 64)
-	if err == nil && strconv.FormatUint(n, 10) == name {
-		if s := d.f.session(n); s != nil {
-			return &sessionDir{d.f, d.at, s}, nil
-		}
+	if s := d.f.named(name); s != nil {
+		return &sessionDir{d.f, d.at, s}, nil
 	}
 	return nil, ninep.ErrNotExist
 }

@@ -23,6 +23,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -259,7 +260,12 @@ func (f *FS) living() []*session {
 	return all
 }
 
-func (f *FS) session(n uint64) *session {
+// named gives the session called name, nil if there is none.
+func (f *FS) named(name string) *session {
+	n, err := strconv.ParseUint(name, 10, 64)
+	if err != nil || strconv.FormatUint(n, 10) != name {
+		return nil
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.sessions[n]
