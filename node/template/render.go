@@ -57,8 +57,24 @@ func spent(err error) bool {
 	return errors.As(err, &e) && e.Spent
 }
 
-// once renders msgs as they are.
+// once renders msgs as they are, without tools. Templates for tools alone go
+// over the list without looking whether there is one; they get an empty one.
 func (t *Template) once(msgs []styxfs.Message, v Vars, typed bool) (jinja.Str, error) {
+	vars, lim := variables(msgs, v, typed)
+	s, err := t.jinja.Render(vars, v.Date, lim)
+	if err == nil || raised(err) || spent(err) {
+		return s, err
+	}
+	vars["tools"] = []any{}
+	vars["functions"] = ""
+	if s, err := t.jinja.Render(vars, v.Date, lim); err == nil {
+		return s, nil
+	}
+	return s, err
+}
+
+// variables are what a template sees, and what it may spend.
+func variables(msgs []styxfs.Message, v Vars, typed bool) (map[string]any, jinja.Limits) {
 	list := &jinja.List{}
 	size := 0
 	for i, m := range msgs {
@@ -78,10 +94,10 @@ func (t *Template) once(msgs []styxfs.Message, v Vars, typed bool) (jinja.Str, e
 	vars["bos_token"] = v.BOS
 	vars["eos_token"] = v.EOS
 	vars["add_generation_prompt"] = true
-	return t.jinja.Render(vars, v.Date, jinja.Limits{
+	return vars, jinja.Limits{
 		Steps: jinja.DefaultSteps + 1000*len(msgs),
 		Bytes: jinja.DefaultBytes + 32*size,
-	})
+	}
 }
 
 // missing counts the messages of system and user, and the last one, of whose
