@@ -102,7 +102,7 @@ var verbs = map[string]verb{
 	"generate": {0, (*plan).checkGenerate, (*plan).generate},
 	"cancel":   {0, func(*plan, []string) error { return nil }, (*plan).cancel},
 	"reset":    {0, (*plan).checkReset, (*plan).reset},
-	"fork":     {1, (*plan).checkFork, (*plan).fork},
+	"fork":     {1, (*plan).checkFork, nil}, // by its snapshot
 	"close":    {0, func(*plan, []string) error { return nil }, func(p *plan, _ []string) { p.close = true }},
 }
 
@@ -249,8 +249,6 @@ func (p *plan) checkFork(args []string) error {
 	}
 	return nil
 }
-
-func (p *plan) fork([]string) {}
 
 // A snapshot is what fork copies of a session: settings and conversation, of a
 // running one what is finished.
