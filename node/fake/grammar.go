@@ -3,6 +3,7 @@ package fake
 import (
 	"errors"
 	"math"
+	"unicode/utf8"
 
 	"llama9/node"
 	"llama9/node/gbnf"
@@ -38,7 +39,9 @@ func (g *grammar) takes(t node.Token) bool {
 	case control(t):
 		return false
 	}
-	return g.s.Can(vocab[t])
+	// The matcher takes any beginning of a rune, also of one that it will
+	// refuse: here runes come whole.
+	return utf8.ValidString(vocab[t]) && g.s.Can(vocab[t])
 }
 
 func (g *grammar) Apply(c *node.Candidates) {
