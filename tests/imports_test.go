@@ -22,7 +22,7 @@ var table = map[string]struct{ ours, others []string }{
 	"node/template/jinja": {nil, []string{"github.com/nikolalohinski/gonja", "github.com/ardanlabs/jinja"}},
 	"node/gbnf":           {nil, nil},
 	"node/enginetest":     {[]string{"node", "styxfs", "model"}, nil},
-	"node/fake":           {[]string{"node", "styxfs"}, nil},
+	"node/fake":           {[]string{"node", "styxfs", "node/gbnf"}, nil},
 	"node/llama":          {[]string{"node", "styxfs", "node/gbnf"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
 	"coord":               {[]string{"styxfs", "mnt", "ninep"}, nil},
 	"deploy":              {[]string{"mnt", "ninep"}, nil},
