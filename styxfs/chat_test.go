@@ -237,7 +237,10 @@ func TestBadGrammarFailsTurns(t *testing.T) {
 		equal(t, "error", c.attr(d+"/status", "error"), "grammar: line 1: bad")
 	}
 	s.noTurn()
+	c.write(d+"/grammar", "panic")
+	equal(t, "error", c.attr(d+"/status", "error"), "grammar: internal error: as the test wants")
 	c.write(d+"/grammar", "root ::= good")
+	equal(t, "error", c.attr(d+"/status", "error"), "")
 	c.write(d+"/schema", `{"bad":1}`)
 	equal(t, "error", c.attr(d+"/status", "error"), "schema: bad")
 	c.write(d+"/schema", `{"type":"object"}`)

@@ -24,14 +24,24 @@ type attach struct {
 	owner owner
 	known bool
 
-	mu   sync.Mutex // guards below
-	news []uint64   // the sessions made through it, the newest last
+	mu    sync.Mutex // guards below; before FS.mu
+	news  []uint64   // the sessions made through it, the newest last
+	sweep int        // so many of them, and those that are gone are taken out
 }
 
+// made notes that n was made through at.
 func (at *attach) made(n uint64) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	at.news = append(at.news, n)
+	if len(at.news) < max(at.sweep, 64) {
+		return
+	}
+	f := at.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at.news = slices.DeleteFunc(at.news, func(n uint64) bool { return f.sessions[n] == nil })
+	at.sweep = 2 * len(at.news)
 }
 
 // last gives the newest living session of this attach, else of this user; nil

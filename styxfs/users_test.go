@@ -168,6 +168,29 @@ func target(t *testing.T, c *client) string {
 	return ""
 }
 
+// A long-lived attach keeps no list of all it ever made.
+func TestAttachForgetsWhatIsGone(t *testing.T) {
+	s := serve(t)
+	at := attachTo(t, s.fs, "ann")
+	first, err := s.fs.create(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		n, err := s.fs.create(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.close()
+	}
+	at.mu.Lock()
+	if n := len(at.news); n > 64 {
+		t.Errorf("%d kept", n)
+	}
+	at.mu.Unlock()
+	equal(t, "last", at.last(), first)
+}
+
 func TestLastIsALink(t *testing.T) {
 	s := serve(t)
 	at := attachTo(t, s.fs, "ann")
