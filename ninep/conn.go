@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 	"sync/atomic"
 	"time"
 )
@@ -94,8 +95,11 @@ func (s *Server) ServeConn(ctx context.Context, rw io.ReadWriteCloser) error {
 	c.in.blk.free()
 	if c.err != nil {
 		level := slog.LevelInfo
-		if c.err == errInferno {
+		switch {
+		case c.err == errInferno:
 			level = slog.LevelWarn // somebody waits for this advice
+		case errors.Is(c.err, syscall.ECONNRESET), errors.Is(c.err, syscall.EPIPE):
+			level = slog.LevelDebug // it went without reading its last answers, as 9p(1) does
 		}
 		s.log().Log(c.base, level, "connection ended", "peer", c.peer.addr, "err", c.err)
 	}
