@@ -56,6 +56,9 @@ func (g *Grammar) check() error {
 			return g.fault(i, "can begin in over %d ways", maxWays)
 		}
 	}
+	if i, found := g.costly(); found {
+		return g.fault(i, "can be read in too many ways: parts that can repeat follow each other and take the same characters")
+	}
 	return nil
 }
 
