@@ -116,13 +116,13 @@ func TestLogitsOfEveryRow(t *testing.T) {
 // A prefill that is aborted in its midst keeps what was whole, and goes on.
 func TestAbortInPrefill(t *testing.T) {
 	m := loadDemo(t)
-	c := newContext(t, m, node.ContextOptions{NCtx: 2048, NSeq: 1, NBatch: 2048, NUbatch: 64})
+	c := newContext(t, m, node.ContextOptions{NCtx: 1024, NSeq: 1, NBatch: 1024, NUbatch: 32})
 	p := prompt(t, m, "And the LORD said unto")
 	var long []node.Token
-	for len(long) < 2000 {
+	for len(long) < 1000 {
 		long = append(long, p...)
 	}
-	long = long[:2000]
+	long = long[:1000]
 	want := greedy(t, c, 0, long, 0, 4)
 	for try := range 500 {
 		c.RemoveSeq(0, 0, -1)
@@ -150,7 +150,7 @@ func TestAbortInPrefill(t *testing.T) {
 		if kept == 0 {
 			continue // before the first ubatch
 		}
-		if kept%64 != 0 || kept >= len(long) {
+		if kept%32 != 0 || kept >= len(long) {
 			t.Errorf("%d of %d tokens kept", kept, len(long))
 		}
 		if got := greedy(t, c, 0, long, kept, 4); !slices.Equal(got, want) {

@@ -16,6 +16,7 @@ import (
 	"github.com/ebitengine/purego"
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
+	_ "llama9/node/llama/libffi" // says so where it is missing
 )
 
 // Options say how Open opens llama.cpp.
