@@ -37,9 +37,10 @@ func (t *Template) renderJinja(msgs []styxfs.Message, v Vars) (jinja.Str, error)
 		}
 		return n == 0
 	}
-	done := try(msgs, false) || try(msgs, true)
-	if folded := fold(msgs); !done && folded != nil {
-		done = try(folded, false) || try(folded, true)
+	if done := try(msgs, false) || try(msgs, true); !done {
+		if folded := fold(msgs); folded != nil {
+			_ = try(folded, false) || try(folded, true)
+		}
 	}
 	if miss > len(msgs) {
 		return jinja.Str{}, fail

@@ -229,3 +229,20 @@ func specials(segs []Segment) string {
 	}
 	return b.String()
 }
+
+func BenchmarkRender(b *testing.B) {
+	tm, err := File(filepath.Join("testdata", "llama3.jinja"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	msgs := chat("system", "Be brief.")
+	for range 100 {
+		msgs = append(msgs, chat("user", strings.Repeat("word ", 100), "assistant", strings.Repeat("word ", 200))...)
+	}
+	msgs = append(msgs, chat("user", "and?")...)
+	for b.Loop() {
+		if _, err := tm.Render(msgs, vars); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
