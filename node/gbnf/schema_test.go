@@ -172,3 +172,15 @@ func TestFromSchemaErrors(t *testing.T) {
 		}
 	}
 }
+
+func FuzzFromSchema(f *testing.F) {
+	for _, tt := range schemaTests {
+		f.Add(tt.schema)
+	}
+	f.Fuzz(func(t *testing.T, schema string) {
+		text, err := FromSchema(schema)
+		if err == nil && text == "" {
+			t.Error("no grammar and no error")
+		}
+	})
+}
