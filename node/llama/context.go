@@ -23,7 +23,11 @@ func cores() int { return max(1, min(runtime.NumCPU(), runtime.GOMAXPROCS(0), ma
 // A kvContext is a llama_context, with the arrays of its batch.
 //
 // Each sequence has a stream of the cache of its own (kv_unified off), so that
-// a row attends to its own sequence's cells only.
+// a row attends to its own sequence's cells only: with one cache for all, the
+// idle sequences kept for their prefixes cost every row time. The other side
+// of it: rows of sequences 0 1 2 are computed at once, those of 0 2 4 one after
+// the other, so whoever gives out sequences does well to keep the busy ones
+// together.
 type kvContext struct {
 	m    *model
 	ptr  yzma.Context
@@ -32,6 +36,10 @@ type kvContext struct {
 	next []int32 // by sequence: the position that comes next
 	rows int     // of the last Decode
 	out  []bool  // of the last Decode: whether row i has logits
+	at   []int32 // of the last Decode: where row i is in the batch
+
+	copied bool    // since the last Decode; see flush
+	count  []int32 // of fill: rows by sequence
 
 	// The arrays of struct llama_batch, which d.batch points to.
 	d      *decodeCall
@@ -118,6 +126,7 @@ func (m *model) newContext(o node.ContextOptions, p yzma.ContextParams) (*kvCont
 func (c *kvContext) batchArrays(n int) {
 	c.token, c.pos, c.nSeq, c.seq = make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n)
 	c.seqPtr, c.logits, c.out = make([]*int32, n), make([]int8, n), make([]bool, n)
+	c.at, c.count = make([]int32, n), make([]int32, c.o.NSeq+1)
 	for i := range n {
 		c.nSeq[i], c.seqPtr[i] = 1, &c.seq[i]
 	}

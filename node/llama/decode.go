@@ -27,16 +27,12 @@ func (c *kvContext) Decode(rows []node.Row) error {
 		c.forgetNext(rows)
 		return err
 	}
-	for i, r := range rows {
-		c.token[i], c.pos[i], c.seq[i] = r.Token, r.Pos, r.Seq
-		c.logits[i], c.out[i] = 0, r.Logits
-		if r.Logits {
-			c.logits[i] = 1
-		}
-	}
-	c.d.batch.NTokens = int32(len(rows))
+	c.fill(rows)
 	ret := c.m.e.c.decodeBatch(c.d)
 	runtime.KeepAlive(c)
+	if ret == 0 || ret == 2 { // llama.cpp made the copies first
+		c.copied = false
+	}
 	switch {
 	case ret == 0:
 		c.rows = len(rows)
@@ -50,6 +46,64 @@ func (c *kvContext) Decode(rows []node.Row) error {
 	}
 	c.readNext(rows)
 	return fmt.Errorf("llama_decode failed with %d", ret)
+}
+
+// fill puts rows into the batch by rising sequence: llama.cpp computes together
+// only rows of sequences that follow each other, in the batch and in number
+// (llama_batch_allocr::split_equal). at tells where each row went.
+func (c *kvContext) fill(rows []node.Row) {
+	clear(c.count)
+	for _, r := range rows {
+		c.count[r.Seq+1]++
+	}
+	for s := range c.o.NSeq {
+		c.count[s+1] += c.count[s]
+	}
+	for i, r := range rows {
+		k := c.count[r.Seq]
+		c.count[r.Seq]++
+		c.at[i] = k
+		c.token[k], c.pos[k], c.seq[k] = r.Token, r.Pos, r.Seq
+		c.logits[k], c.out[i] = 0, r.Logits
+		if r.Logits {
+			c.logits[k] = 1
+		}
+	}
+	c.d.batch.NTokens = int32(len(rows))
+}
+
+// flush makes the copies that CopySeq asked for: llama.cpp makes them only as
+// the next decode begins, and reads and writes states without them. So a row
+// is decoded and removed again, and the logits of the last Decode are gone.
+func (c *kvContext) flush() error {
+	if !c.copied {
+		return nil
+	}
+	at := -1
+	for s, n := range c.next {
+		if n == 0 {
+			at = s // even a model that cannot go back can forget all
+			break
+		}
+		if int(n) < padded(c.o.NCtx) {
+			at = s
+		}
+	}
+	if at < 0 {
+		return errors.New("no room to copy in: every sequence is full")
+	}
+	c.rows = 0
+	c.fill([]node.Row{{Pos: c.next[at], Seq: node.Seq(at)}})
+	if ret := c.m.e.c.decodeBatch(c.d); ret != 0 {
+		return fmt.Errorf("copying of a sequence failed with %d", ret)
+	}
+	c.copied = false
+	pos := c.next[at]
+	c.next[at]++
+	if !c.RemoveSeq(node.Seq(at), pos, -1) {
+		return errors.New("the model's memory cannot forget a token")
+	}
+	return nil
 }
 
 // check refuses what llama.cpp cannot take and counts the positions on.
@@ -102,7 +156,7 @@ func (c *kvContext) Logits(i int) ([]float32, error) {
 	if i < 0 || i >= c.rows || !c.out[i] {
 		return nil, fmt.Errorf("no logits of row %d", i)
 	}
-	c.args = [2]uintptr{uintptr(c.ptr), int32Arg(int32(i))}
+	c.args = [2]uintptr{uintptr(c.ptr), int32Arg(c.at[i])}
 	r, _, _ := purego.SyscallN(c.m.e.c.getLogitsIth, c.args[:]...)
 	p := *(**float32)(unsafe.Pointer(&r))
 	if p == nil {

@@ -214,6 +214,122 @@ func TestStateElsewhere(t *testing.T) {
 	}
 }
 
+// A copy is there at once for who asks for its state, and stands when its
+// source or itself is given another one.
+func TestStateOfCopy(t *testing.T) {
+	m := loadDemo(t)
+	p, q := prompt(t, m, "And the LORD said unto"), prompt(t, m, "Elizabeth was")
+	one := newContext(t, m, node.ContextOptions{NCtx: 256, NSeq: 1})
+	wantP := greedy(t, one, 0, p, 0, 16)
+	one.RemoveSeq(0, 0, -1)
+	wantQ := greedy(t, one, 0, q, 0, 16)
+	check := func(name string, c node.Context, s node.Seq, p, want []node.Token) {
+		t.Helper()
+		if got := int(c.MaxPos(s)) + 1; got != len(p)-1 {
+			t.Fatalf("%s: %d tokens, want %d", name, got, len(p)-1)
+		}
+		if got := greedy(t, c, s, p, len(p)-1, 16); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", name, text(m, got), text(m, want))
+		}
+	}
+	c := newContext(t, m, node.ContextOptions{NCtx: 256, NSeq: 4})
+	fill := func() {
+		t.Helper()
+		for s := range node.Seq(4) {
+			c.RemoveSeq(s, 0, -1)
+		}
+		if err := c.Decode(append(rowsOf(p[:len(p)-1], 0, 0), rowsOf(q[:len(q)-1], 3, 0)...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill()
+	stateQ, err := c.State(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CopySeq(0, 1); err != nil {
+		t.Fatal(err)
+	}
+	stateP, err := c.State(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetState(2, stateP); err != nil {
+		t.Fatal(err)
+	}
+	check("the state of a copy", c, 2, p, wantP)
+
+	fill()
+	if err := errors.Join(c.CopySeq(0, 1), c.SetState(0, stateQ)); err != nil {
+		t.Fatal(err)
+	}
+	check("a copy whose source was set", c, 1, p, wantP)
+	check("its source", c, 0, q, wantQ)
+
+	fill()
+	if err := errors.Join(c.CopySeq(0, 1), c.SetState(1, stateQ)); err != nil {
+		t.Fatal(err)
+	}
+	check("a copy that was set", c, 1, q, wantQ)
+
+	// Copies are made in the order they were asked for.
+	fill()
+	if err := errors.Join(c.CopySeq(0, 1), c.CopySeq(3, 0), c.CopySeq(1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	c.RemoveSeq(3, 0, -1)
+	check("the copy of a copy", c, 2, p, wantP)
+	check("over its source", c, 0, q, wantQ)
+}
+
+// The order of the rows in a Decode is the caller's.
+func TestRowsInAnyOrder(t *testing.T) {
+	m := loadDemo(t)
+	c := newContext(t, m, node.ContextOptions{NCtx: 256, NSeq: 4})
+	var prompts [][]node.Token
+	var want [][]float32
+	for s, text := range []string{"And the LORD said", "Elizabeth was", "The king", "In the beginning"} {
+		prompts = append(prompts, prompt(t, m, text))
+		if err := c.Decode(rowsOf(prompts[s], node.Seq(s), 0)); err != nil {
+			t.Fatal(err)
+		}
+		l, err := c.Logits(len(prompts[s]) - 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, slices.Clone(l))
+		c.RemoveSeq(node.Seq(s), 0, -1)
+	}
+	// Token by token in turns, the last sequence first.
+	var rows []node.Row
+	last := make([]int, 4)
+	for i := range 16 {
+		for s := 3; s >= 0; s-- {
+			if i < len(prompts[s]) {
+				last[s] = len(rows)
+				rows = append(rows, node.Row{Token: prompts[s][i], Pos: int32(i), Seq: node.Seq(s), Logits: i == len(prompts[s])-1})
+			}
+		}
+	}
+	if err := c.Decode(rows); err != nil {
+		t.Fatal(err)
+	}
+	for s := range want {
+		l, err := c.Logits(last[s])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if argmax(l) != argmax(want[s]) {
+			t.Errorf("sequence %d: %d, want %d", s, argmax(l), argmax(want[s]))
+		}
+		for i, x := range l {
+			if math.Abs(float64(x-want[s][i])) > 0.5 {
+				t.Fatalf("sequence %d: logit %d is %v, want %v", s, i, x, want[s][i])
+			}
+		}
+	}
+}
+
 // The chain against its formulas on logits of no pattern.
 func TestChainReference(t *testing.T) {
 	m := loadDemo(t)

@@ -37,6 +37,7 @@ func (c *kvContext) CopySeq(src, dst node.Seq) error {
 		return nil
 	}
 	purego.SyscallN(c.m.e.c.seqCp, c.mem, int32Arg(src), int32Arg(dst), int32Arg(0), int32Arg(-1))
+	c.copied = true
 	c.next[dst] = c.MaxPos(dst) + 1
 	if c.next[dst] != c.next[src] {
 		return fmt.Errorf("copy of sequence %d has %d tokens of %d", src, c.next[dst], c.next[src])

@@ -49,6 +49,9 @@ func (c *kvContext) State(s node.Seq) ([]byte, error) {
 	if c.next[s] == 0 {
 		return nil, fmt.Errorf("sequence %d is empty", s)
 	}
+	if err := c.flush(); err != nil {
+		return nil, err
+	}
 	n := yzma.StateSeqGetSize(c.ptr, yzma.SeqId(s))
 	if n == 0 {
 		return nil, errors.New("the model's memory has no state to give")
@@ -122,6 +125,9 @@ func (c *kvContext) SetState(s node.Seq, state []byte) error {
 		return errors.New("damaged state")
 	case uint64(tokens) > uint64(c.o.NCtx):
 		return fmt.Errorf("state of %d tokens in a context of %d", tokens, c.o.NCtx)
+	}
+	if err := c.flush(); err != nil {
+		return err
 	}
 	c.RemoveSeq(s, 0, -1)
 	got := yzma.StateSeqSetData(c.ptr, c.dress(data), yzma.SeqId(s))
