@@ -24,7 +24,11 @@ var errClosed = errors.New("context is closed")
 func (c *kvContext) Decode(rows []node.Row) error {
 	c.rows = 0
 	if err := c.check(rows); err != nil {
-		c.forgetNext(rows)
+		c.readNext()
+		return err
+	}
+	if err := c.arrange(rows); err != nil {
+		c.readNext()
 		return err
 	}
 	c.fill(rows)
@@ -38,32 +42,33 @@ func (c *kvContext) Decode(rows []node.Row) error {
 		c.rows = len(rows)
 		return nil
 	case ret == 1:
-		c.readNext(rows)
+		c.readNext()
 		return node.ErrFull
 	case ret == 2:
-		c.readNext(rows)
+		c.readNext()
 		return node.ErrAborted
 	}
-	c.readNext(rows)
+	c.readNext()
 	return fmt.Errorf("llama_decode failed with %d", ret)
 }
 
-// fill puts rows into the batch by rising sequence: llama.cpp computes together
-// only rows of sequences that follow each other, in the batch and in number
+// fill puts rows into the batch by rising stream: llama.cpp computes together
+// only rows of streams that follow each other, in the batch and in number
 // (llama_batch_allocr::split_equal). at tells where each row went.
 func (c *kvContext) fill(rows []node.Row) {
 	clear(c.count)
 	for _, r := range rows {
-		c.count[r.Seq+1]++
+		c.count[c.stream[r.Seq]+1]++
 	}
 	for s := range c.o.NSeq {
 		c.count[s+1] += c.count[s]
 	}
 	for i, r := range rows {
-		k := c.count[r.Seq]
-		c.count[r.Seq]++
+		stream := c.stream[r.Seq]
+		k := c.count[stream]
+		c.count[stream]++
 		c.at[i] = k
-		c.token[k], c.pos[k], c.seq[k] = r.Token, r.Pos, r.Seq
+		c.token[k], c.pos[k], c.seq[k] = r.Token, r.Pos, stream
 		c.logits[k], c.out[i] = 0, r.Logits
 		if r.Logits {
 			c.logits[k] = 1
@@ -135,19 +140,10 @@ func (c *kvContext) check(rows []node.Row) error {
 	return nil
 }
 
-// forgetNext asks for the positions again after a check that failed midway.
-func (c *kvContext) forgetNext(rows []node.Row) {
-	if c.ptr != 0 {
-		c.readNext(rows)
-	}
-}
-
-// readNext takes the next positions of the rows' sequences from llama.cpp.
-func (c *kvContext) readNext(rows []node.Row) {
-	for _, r := range rows {
-		if r.Seq >= 0 && int(r.Seq) < c.o.NSeq {
-			c.next[r.Seq] = c.MaxPos(r.Seq) + 1
-		}
+// readNext takes the next positions from llama.cpp, after an error.
+func (c *kvContext) readNext() {
+	for s := range c.next {
+		c.next[s] = c.MaxPos(node.Seq(s)) + 1
 	}
 }
 
@@ -170,6 +166,6 @@ func (c *kvContext) MaxPos(s node.Seq) int32 {
 	if c.ptr == 0 || s < 0 || int(s) >= c.o.NSeq {
 		return -1
 	}
-	r, _, _ := purego.SyscallN(c.m.e.c.seqPosMax, c.mem, int32Arg(s))
+	r, _, _ := purego.SyscallN(c.m.e.c.seqPosMax, c.mem, int32Arg(c.stream[s]))
 	return int32(r)
 }

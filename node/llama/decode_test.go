@@ -38,43 +38,93 @@ func TestPrefixReuse(t *testing.T) {
 	}
 }
 
-// Sequences whose numbers are not consecutive are computed in several
-// ubatches; the text is the same.
-func TestGaps(t *testing.T) {
+// Sequences whose numbers do not follow each other are brought together in
+// time; neither their texts nor what the idle ones hold are changed by it.
+func TestArrange(t *testing.T) {
 	m := loadDemo(t)
 	c := newContext(t, m, node.ContextOptions{NCtx: 256, NSeq: 8})
-	p := prompt(t, m, "And the LORD said unto")
-	want := greedy(t, c, 0, p, 0, 16)
+	k := c.(*kvContext)
+	p, idle := prompt(t, m, "And the LORD said unto"), prompt(t, m, "Elizabeth was")
+	want := greedy(t, c, 0, p, 0, 60)
 	c.RemoveSeq(0, 0, -1)
-	seqs := []node.Seq{7, 0, 3, 4}
-	var rows []node.Row
-	at := map[node.Seq]int{}
-	for _, s := range seqs {
-		rows = append(rows, rowsOf(p, s, 0)...)
-		at[s] = len(rows) - 1
-	}
-	got := map[node.Seq][]node.Token{}
-	for range want {
-		if err := c.Decode(rows); err != nil {
+	wantIdle := greedy(t, c, 0, idle, 0, 16)
+	c.RemoveSeq(0, 0, -1)
+	for _, s := range []node.Seq{1, 2, 5} { // and 6 is empty
+		if err := c.Decode(rowsOf(idle[:len(idle)-1], s, 0)); err != nil {
 			t.Fatal(err)
 		}
-		rows = nil
-		next := map[node.Seq]int{}
+	}
+	runs := func(seqs []node.Seq) int {
+		n := 0
 		for _, s := range seqs {
-			l, err := c.Logits(at[s])
-			if err != nil {
+			if !slices.ContainsFunc(seqs, func(o node.Seq) bool { return k.stream[o] == k.stream[s]-1 }) {
+				n++
+			}
+		}
+		return n
+	}
+	// Some of them go on in pairs after all did.
+	for _, seqs := range [][]node.Seq{{7, 0, 3, 4}, {7, 3}, {0, 6}} {
+		var rows []node.Row
+		at := map[node.Seq]int{}
+		got := map[node.Seq][]node.Token{}
+		for _, s := range seqs {
+			c.RemoveSeq(s, 0, -1)
+			rows = append(rows, rowsOf(p, s, 0)...)
+			at[s] = len(rows) - 1
+		}
+		for range want {
+			if err := c.Decode(rows); err != nil {
 				t.Fatal(err)
 			}
-			id := argmax(l)
-			got[s] = append(got[s], id)
-			next[s] = len(rows)
-			rows = append(rows, node.Row{Token: id, Pos: c.MaxPos(s) + 1, Seq: s, Logits: true})
+			rows = nil
+			next := map[node.Seq]int{}
+			for _, s := range seqs {
+				l, err := c.Logits(at[s])
+				if err != nil {
+					t.Fatal(err)
+				}
+				id := argmax(l)
+				got[s] = append(got[s], id)
+				next[s] = len(rows)
+				rows = append(rows, node.Row{Token: id, Pos: c.MaxPos(s) + 1, Seq: s, Logits: true})
+			}
+			at = next
 		}
-		at = next
+		for _, s := range seqs {
+			if !slices.Equal(got[s], want) {
+				t.Errorf("%v: sequence %d: %q, want %q", seqs, s, text(m, got[s]), text(m, want))
+			}
+		}
+		if n := runs(seqs); n != 1 {
+			t.Errorf("%v lie in %d runs: %v", seqs, n, k.stream)
+		}
 	}
-	for _, s := range seqs {
-		if !slices.Equal(got[s], want) {
-			t.Errorf("sequence %d: %q, want %q", s, text(m, got[s]), text(m, want))
+	for _, s := range []node.Seq{1, 2, 5} {
+		if got := greedy(t, c, s, idle, len(idle)-1, 16); !slices.Equal(got, wantIdle) {
+			t.Errorf("idle sequence %d: %q, want %q", s, text(m, got), text(m, wantIdle))
+		}
+	}
+	sorted := slices.Sorted(slices.Values(k.stream))
+	for i, s := range sorted {
+		if int(s) != i {
+			t.Fatalf("streams %v", k.stream)
+		}
+	}
+	// States go in and out of where sequences are now.
+	state, err := c.State(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.SetState(6, state), c.CopySeq(6, 3)); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []node.Seq{3, 6} {
+		if !c.RemoveSeq(s, int32(len(idle)-1), -1) {
+			t.Fatal("not cut")
+		}
+		if got := greedy(t, c, s, idle, len(idle)-1, 16); !slices.Equal(got, wantIdle) {
+			t.Errorf("sequence %d from a state: %q, want %q", s, text(m, got), text(m, wantIdle))
 		}
 	}
 }
