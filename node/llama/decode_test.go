@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 
 	"llama9/node"
@@ -330,6 +331,42 @@ func TestStateOfCopy(t *testing.T) {
 	c.RemoveSeq(3, 0, -1)
 	check("the copy of a copy", c, 2, p, wantP)
 	check("over its source", c, 0, q, wantQ)
+}
+
+// Contexts of one model work side by side.
+func TestContextsAtOnce(t *testing.T) {
+	m := loadDemo(t)
+	p := prompt(t, m, "And the LORD said unto")
+	want := greedy(t, newContext(t, m, node.ContextOptions{NCtx: 256}), 0, p, 0, 32)
+	var wg sync.WaitGroup
+	for range 4 {
+		c := newContext(t, m, node.ContextOptions{NCtx: 256})
+		wg.Go(func() {
+			rows, pos := rowsOf(p, 0, 0), int32(len(p))
+			var got []node.Token
+			for range want {
+				if err := c.Decode(rows); err != nil {
+					t.Error(err)
+					return
+				}
+				l, err := c.Logits(len(rows) - 1)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got = append(got, argmax(l))
+				if _, err := m.Tokenize(text(m, got), false); err != nil {
+					t.Error(err)
+				}
+				rows = []node.Row{{Token: got[len(got)-1], Pos: pos, Logits: true}}
+				pos++
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // The order of the rows in a Decode is the caller's.
