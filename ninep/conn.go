@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"syscall"
 	"sync/atomic"
 	"time"
 )
@@ -98,7 +97,7 @@ func (s *Server) ServeConn(ctx context.Context, rw io.ReadWriteCloser) error {
 		switch {
 		case c.err == errInferno:
 			level = slog.LevelWarn // somebody waits for this advice
-		case errors.Is(c.err, syscall.ECONNRESET), errors.Is(c.err, syscall.EPIPE):
+		case resetConn(c.err):
 			level = slog.LevelDebug // it went without reading its last answers, as 9p(1) does
 		}
 		s.log().Log(c.base, level, "connection ended", "peer", c.peer.addr, "err", c.err)
