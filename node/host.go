@@ -174,7 +174,7 @@ func (n *Node) load(ctx context.Context, h *host, s Spec) (_ *instance, err erro
 	if err != nil {
 		return nil, err
 	}
-	inst, err := newInstance(s.Name, m, n.contextOptions(s, m.Info()))
+	inst, err := newInstance(s.Name, m, n.contextOptions(s, m.Info()), &n.templates)
 	if err != nil {
 		m.Close()
 		return nil, err

@@ -23,6 +23,13 @@ type Config struct {
 	NBatch   int
 	NUbatch  int
 
+	// What `template auto` of a session means: Template is auto (or "": the
+	// model's own), none, or a name of llama.cpp's; TemplateFile is a file of
+	// Jinja text. The names of the files in TemplateDir are names for sessions.
+	Template     string
+	TemplateFile string
+	TemplateDir  string
+
 	QueueSize   int    // turns that wait at most; 0: 1024
 	MemoryBound uint64 // bytes of loaded models and their caches; 0: no bound
 	Log         *slog.Logger
@@ -39,6 +46,8 @@ type Node struct {
 	ctx   context.Context // of the loads; done at Close
 	stop  context.CancelFunc
 	wg    sync.WaitGroup // loads and unloads
+
+	templates templates
 
 	mu       sync.Mutex // guards below
 	hosts    []*host    // the model table, the default first
@@ -87,6 +96,10 @@ func New(c Config) (*Node, error) {
 	n := &Node{cfg: c, log: c.Log, kept: make(map[uint64]kept)}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if n.templates, err = newTemplates(&n.cfg); err != nil {
+		return nil, err
 	}
 	n.stats.init()
 	for _, s := range c.Models {
