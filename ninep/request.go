@@ -19,6 +19,17 @@ const (
 	opRemove
 	opStat
 	opWstat
+	opMkdir
+	opUnlinkat
+	opGetattr
+	opSetattr
+	opReaddir
+	opReadlink
+	opStatfs
+	opFsync
+	opLock
+	opGetlock
+	opRefuse // of a message that this server has not
 )
 
 // A request is a message of a client, free of dialect, and what becomes of it.
@@ -26,26 +37,30 @@ type request struct {
 	ctx reqContext
 
 	// what was asked
-	op     op
-	tag    uint16
-	num    uint32 // the fid
-	newNum uint32 // of a walk
-	auth   uint32 // the afid of an attach
-	oldTag uint16
-	msize  uint32
-	uname  string // or the version
-	aname  string
-	nuname uint32
-	names  []string
-	name   string
-	mode   OpenMode
-	perm   uint32
-	offset uint64
-	count  uint32
-	data   []byte
-	change StatChange
-	frame  *block // where data is, if not in the connection's input
-	msg    Fcall  // the dialect's own
+	op       op
+	tag      uint16
+	num      uint32 // the fid
+	newNum   uint32 // of a walk
+	auth     uint32 // the afid of an attach
+	oldTag   uint16
+	msize    uint32
+	uname    string // or the version
+	aname    string
+	nuname   uint32
+	names    []string
+	name     string
+	mode     OpenMode
+	perm     uint32
+	offset   uint64
+	count    uint32
+	data     []byte
+	change   StatChange
+	frame    *block // where data is, if not in the connection's input
+	second   uint32 // another fid that must be there
+	noFollow bool
+	dirOnly  bool   // of an open
+	msg      Fcall  // the dialect's own
+	l        *Lcall // 9P2000.L's own; nil before the first
 
 	// what was found when it began
 	place *place
@@ -86,9 +101,12 @@ func (r *request) recycle() {
 		return
 	}
 	names, qids, flushes := r.names, r.qids, r.flushes
-	wname, wqid := r.msg.Wname, r.msg.Wqid
+	wname, wqid, l := r.msg.Wname, r.msg.Wqid, r.l
 	clear(names)
-	*r = request{names: names[:0], qids: qids[:0], flushes: flushes[:0]}
+	if l != nil {
+		*l = Lcall{}
+	}
+	*r = request{names: names[:0], qids: qids[:0], flushes: flushes[:0], l: l}
 	r.msg.Wname, r.msg.Wqid = wname[:0], wqid[:0]
 	requests.Put(r)
 }
