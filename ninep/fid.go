@@ -22,6 +22,7 @@ type openFile struct {
 	entries []Stat
 	nextDir uint64 // the offset that the next Tread must have
 
+	fills  bool // its client may send what fill is about
 	fill   fill
 	locks  bool   // it may have locks, on the file of
 	locked uint64 // this path

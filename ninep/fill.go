@@ -12,6 +12,8 @@ import "sync"
 // nothing yet, or only an error: read(2) then returns what it has, and the next
 // one is not taken for a part of it. That works for buffers smaller than a
 // message only; in larger ones the kernel's second Tread looks as a first one.
+// Of a file that was opened O_NONBLOCK a read(2) is one Tread anyway (Linux 5.6
+// and later), and an empty answer would be taken for the end.
 type fill struct {
 	mu    sync.Mutex // guards below
 	set   bool

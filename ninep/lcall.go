@@ -53,6 +53,7 @@ const (
 const (
 	lAccess    = 3
 	lTrunc     = 01000
+	lNonblock  = 04000
 	lDirectory = 0200000
 	lNofollow  = 0400000
 )

@@ -93,14 +93,17 @@ func (c *conn) setattr(ctx context.Context, r *request) error {
 		ch.Gid = &name
 	}
 	if m.Valid&setSize != 0 {
-		ch.Length = &a.Size
+		size := a.Size
+		ch.Length = &size
 	}
 	ch.Atime = ltime(m.Valid, setAtime, setAtimeTo, a.ATimeSeconds, a.ATimeNanoSeconds)
 	ch.Mtime = ltime(m.Valid, setMtime, setMtimeTo, a.MTimeSeconds, a.MTimeNanoSeconds)
 	owns := ch.Mode != nil || ch.Uid != nil || ch.Gid != nil
 	err = c.change(ctx, r, &s)
-	if _, no := asError(err); err != nil && owns && no == ErrPermission.Errno {
-		return errPerm
+	if err != nil && owns {
+		if _, no := asError(err); no == ErrPermission.Errno {
+			return errPerm
+		}
 	}
 	return err
 }

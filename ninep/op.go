@@ -241,11 +241,11 @@ func (c *conn) open(ctx context.Context, r *request) error {
 	}
 	isDir := s.Mode&(DMDIR|DMSYMLINK) != 0
 	switch {
-	case s.Mode&DMSYMLINK != 0 && r.noFollow:
+	case s.Mode&DMSYMLINK != 0 && r.flags&lNofollow != 0:
 		return errLoop
 	case isDir && mode&^ORCLOSE != OREAD:
 		return ErrIsDir
-	case r.dirOnly && !isDir:
+	case r.flags&lDirectory != 0 && !isDir:
 		return ErrNotDir
 	}
 	if !may(&s, r.who.User, wants(mode)) {
@@ -331,7 +331,7 @@ func (c *conn) opened(r *request, h Handle, mode OpenMode, q Qid) error {
 	if h == nil {
 		return ErrIO
 	}
-	o := &openFile{handle: h, mode: mode}
+	o := &openFile{handle: h, mode: mode, fills: c.linux && r.flags&lNonblock == 0}
 	if q.Type&(QTDIR|QTSYMLINK) != 0 {
 		o.dir, _ = h.(DirReader)
 	} else {
@@ -368,7 +368,7 @@ func (c *conn) readFile(ctx context.Context, r *request) error {
 	streams := o.waiter != nil && o.reader != nil && count > 0
 	rest := false // of what read(2) asked for, which has got something
 	if streams {
-		rest = c.linux && o.fill.is(off, r.count)
+		rest = o.fills && o.fill.is(off, r.count)
 		switch {
 		case rest && !o.waiter.Ready(off):
 			count = 0
@@ -405,7 +405,7 @@ func (c *conn) readFile(ctx context.Context, r *request) error {
 		b.free()
 		return err
 	}
-	if streams && c.linux {
+	if streams && o.fills {
 		o.fill.got(off, r.count, n)
 	}
 	b.b = b.b[:RreadSize+n]

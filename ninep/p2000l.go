@@ -28,7 +28,7 @@ func (p2000L) decode(frame []byte, r *request) error {
 	case Tlopen:
 		r.op = opOpen
 		r.mode, err = lmode(m.Flags, err)
-		r.dirOnly, r.noFollow = m.Flags&lDirectory != 0, m.Flags&lNofollow != 0
+		r.flags = m.Flags
 	case Tlcreate:
 		r.op, r.name, r.perm = opCreate, m.Name, m.Perm&0777
 		r.mode, err = lmode(m.Flags, lnameError(m.Name, err))

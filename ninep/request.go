@@ -37,30 +37,29 @@ type request struct {
 	ctx reqContext
 
 	// what was asked
-	op       op
-	tag      uint16
-	num      uint32 // the fid
-	newNum   uint32 // of a walk
-	auth     uint32 // the afid of an attach
-	oldTag   uint16
-	msize    uint32
-	uname    string // or the version
-	aname    string
-	nuname   uint32
-	names    []string
-	name     string
-	mode     OpenMode
-	perm     uint32
-	offset   uint64
-	count    uint32
-	data     []byte
-	change   StatChange
-	frame    *block // where data is, if not in the connection's input
-	second   uint32 // another fid that must be there
-	noFollow bool
-	dirOnly  bool   // of an open
-	msg      Fcall  // the dialect's own
-	l        *Lcall // 9P2000.L's own; nil before the first
+	op     op
+	tag    uint16
+	num    uint32 // the fid
+	newNum uint32 // of a walk
+	auth   uint32 // the afid of an attach
+	oldTag uint16
+	msize  uint32
+	uname  string // or the version
+	aname  string
+	nuname uint32
+	names  []string
+	name   string
+	mode   OpenMode
+	perm   uint32
+	offset uint64
+	count  uint32
+	data   []byte
+	change StatChange
+	frame  *block // where data is, if not in the connection's input
+	second uint32 // another fid that must be there
+	flags  uint32 // of an open in 9P2000.L
+	msg    Fcall  // the dialect's own
+	l      *Lcall // 9P2000.L's own; nil before the first
 
 	// what was found when it began
 	place *place
