@@ -126,10 +126,11 @@ func TestRandomIsOfItsSeed(t *testing.T) {
 		}
 		return [32]byte(h.Sum(nil))
 	}
-	if sum(1) != sum(1) {
+	first := sum(1)
+	if again := sum(1); again != first {
 		t.Error("one seed gave two files")
 	}
-	if sum(1) == sum(2) {
+	if sum(2) == first {
 		t.Error("two seeds gave one file")
 	}
 }

@@ -95,8 +95,11 @@ func (s *Server) ServeConn(ctx context.Context, rw io.ReadWriteCloser) error {
 	c.in.blk.free()
 	if c.err != nil {
 		level := slog.LevelInfo
-		if c.err == errInferno {
+		switch {
+		case c.err == errInferno:
 			level = slog.LevelWarn // somebody waits for this advice
+		case resetConn(c.err):
+			level = slog.LevelDebug // it went without reading its last answers, as 9p(1) does
 		}
 		s.log().Log(c.base, level, "connection ended", "peer", c.peer.addr, "err", c.err)
 	}

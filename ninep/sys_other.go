@@ -15,6 +15,9 @@ func ownedByUs(fs.FileInfo) bool { return true }
 // refusedDial says whether err means that nobody listens.
 func refusedDial(err error) bool { return strings.Contains(err.Error(), "refused") }
 
+// resetConn says whether err means that the client went without reading all.
+func resetConn(err error) bool { return strings.Contains(err.Error(), "reset") }
+
 // socketMode has nothing to do here.
 func socketMode(fs.FileMode) func(string, string, syscall.RawConn) error { return nil }
 

@@ -19,6 +19,11 @@ func ownedByUs(fi fs.FileInfo) bool {
 // refusedDial says whether err means that nobody listens.
 func refusedDial(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
+// resetConn says whether err means that the client went without reading all.
+func resetConn(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
 // socketMode gives a socket its mode before it has a name, so that there is no
 // moment at which others may connect. Where that does nothing, the directory
 // must keep them out.

@@ -105,11 +105,13 @@ func toks(s string) []Token {
 }
 
 // slotsOf reads "cached+todo" with a ! before for a busy slot (> when it
-// decodes); a digit after @ is when it was used.
+// decodes); a number after @ is when it was used, one after = the session.
 func slotsOf(words ...string) []slot {
 	var slots []slot
 	for i, w := range words {
 		s := slot{seq: Seq(i)}
+		w, session, _ := strings.Cut(w, "=")
+		fmt.Sscan(session, &s.session)
 		w, at, _ := strings.Cut(w, "@")
 		fmt.Sscan(at, &s.used)
 		if strings.HasPrefix(w, "!") || strings.HasPrefix(w, ">") {
@@ -139,8 +141,10 @@ func TestChoose(t *testing.T) {
 		{"no reuse", slotsOf("abc@1", "zz@0"), "abcd", 0, choice{slot: 1, from: 1}},
 		{"copy of a busy one", slotsOf(">abcdef", "zz"), "abcx", 9, choice{slot: 1, from: 0, keep: 3}},
 		{"idle before busy at the same length", slotsOf(">abc+q", "abc"), "abcd", 9, choice{slot: 1, from: 1, keep: 3}},
-		{"a long cache is not cut for a little", slotsOf("abLONGCONVERSATION@5", "zz@1"), "abx", 9, choice{slot: 1, from: 0, keep: 2}},
-		{"unless there is no other", slotsOf("abLONGCONVERSATION@5", ">q"), "abx", 9, choice{slot: 0, from: 0, keep: 2}},
+		{"a long cache is not cut for a little", slotsOf("abLONG AND OTHER CONVERSATION@5", "zz@1"), "abx", 9, choice{slot: 1, from: 0, keep: 2}},
+		{"but one's own is", slotsOf("abLONG AND OWN CONVERSATION@5=7", "zz@1"), "abx", 9, choice{slot: 0, from: 0, keep: 2}},
+		{"one's own before another's", slotsOf("abc@5=8", "abc@5=7"), "abx", 9, choice{slot: 1, from: 1, keep: 2}},
+		{"unless there is no other", slotsOf("abLONG AND OTHER CONVERSATION@5", ">q"), "abx", 9, choice{slot: 0, from: 0, keep: 2}},
 		{"least recently used", slotsOf("aa@3", "bb@1", "cc@2"), "x", 9, choice{slot: 1, from: 1}},
 		{"empty before least recently used", slotsOf("aa@3", "@9"), "x", 9, choice{slot: 1, from: 1}},
 		{"all busy", slotsOf(">a", "!b+c"), "x", 9, choice{slot: -1}},
@@ -149,7 +153,7 @@ func TestChoose(t *testing.T) {
 		{"not for what is elsewhere already", slotsOf("!a+"+long+"y", "a"+long), "a" + long + "z", 999, choice{slot: 1, from: 1, keep: 1 + patience}},
 		{"not for one that goes elsewhere", slotsOf("!ab+"+long, ""), "a" + long, 999, choice{slot: 1, from: 0, keep: 1}},
 	} {
-		if got := choose(test.slots, toks(test.ids), test.most); got != test.want {
+		if got := choose(test.slots, 7, toks(test.ids), test.most); got != test.want {
 			t.Errorf("%s: got %+v, want %+v", test.name, got, test.want)
 		}
 	}

@@ -23,7 +23,7 @@ func (n *Node) next(w *worker) (*turn, choice, []uint64) {
 		if t.inst != w.in || t.in == nil {
 			continue
 		}
-		c := choose(w.slots, t.in.ids, t.in.reuse)
+		c := choose(w.slots, t.r.Session, t.in.ids, t.in.reuse)
 		if c.slot < 0 {
 			continue
 		}

@@ -19,6 +19,7 @@ type instance struct {
 	ends     []Token // the vocabulary's end tokens
 	endSet   map[Token]bool
 	bos, eos string // the texts of BOS and EOS, "" none
+	spaced   bool   // the tokenizer puts a space before a text, as SentencePiece's do
 	tmpl     *template.Template
 	tmplErr  error // why tmpl is nil though the model carries one
 	bytes    uint64
@@ -54,6 +55,10 @@ func newInstance(name string, m Model, o ContextOptions) (*instance, error) {
 	}
 	if in.info.EOS >= 0 {
 		in.eos = string(m.Piece(nil, in.info.EOS, true))
+	}
+	if ids, err := m.Tokenize("a", false); err == nil && len(ids) > 0 {
+		p := m.Piece(nil, ids[0], true)
+		in.spaced = len(p) > 0 && p[0] == ' '
 	}
 	in.tmpl, in.tmplErr = in.ownTemplate()
 	in.bytes = in.info.Bytes + cacheBytes(&in.info, in.opts)

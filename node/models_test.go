@@ -81,6 +81,9 @@ func TestLoadOnDemand(t *testing.T) {
 		if b.state("a") != "loaded" {
 			t.Errorf("state %s", b.state("a"))
 		}
+		if a, none := b.VocabSize(""), b.VocabSize("nobody"); a == 0 || a != b.VocabSize("a") || none != 0 || b.VocabSize("b") != 0 {
+			t.Errorf("vocabularies of %d and %d tokens", a, none)
+		}
 		mu.Lock()
 		if !slices.Contains(events, "a loading 50") || events[len(events)-1] != "a loaded 100" {
 			t.Errorf("events %q", events)

@@ -68,6 +68,7 @@ var (
 	_ styxfs.Admitter       = (*Node)(nil)
 	_ styxfs.Forgetter      = (*Node)(nil)
 	_ styxfs.Forker         = (*Node)(nil)
+	_ styxfs.Vocabulary     = (*Node)(nil)
 	_ styxfs.GrammarChecker = (*Node)(nil)
 )
 

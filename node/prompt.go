@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"llama9/node/gbnf"
@@ -100,6 +101,9 @@ func (in *instance) layout(ids []Token, r *styxfs.Request) (*input, error) {
 	if t.keep < 0 {
 		t.keep = t.prompt
 	}
+	if in.info.AddBOS && p.NKeep >= 0 {
+		t.keep++ // as in llama-server
+	}
 	t.keep = min(t.keep, nctx-4)
 	if len(t.ids) >= nctx && p.Shift {
 		t.ids = t.ids[len(t.ids)-nctx/2:]
@@ -145,15 +149,19 @@ func (in *instance) replayPrefix(t *input, ids []Token, r *styxfs.Request) error
 // agrees: what a model made need not be what its text is tokenized to, and
 // the cache holds what it made.
 func (in *instance) tokenize(segs []segment, kept []Token) ([]Token, error) {
-	ids, segs := in.splice(segs, kept)
+	ids, segs, inside := in.splice(segs, kept)
 	if len(ids) == 0 && in.info.AddBOS && in.info.BOS >= 0 && !beginsWith(segs, in.bos) {
 		ids = append(ids, in.info.BOS)
 	}
-	for _, s := range segs {
+	for i, s := range segs {
 		if s.Text == "" {
 			continue
 		}
-		t, err := in.model.Tokenize(s.Text, s.Special)
+		tokenize := in.model.Tokenize
+		if inside && i == 0 && in.spaced {
+			tokenize = in.tokenizeOn
+		}
+		t, err := tokenize(s.Text, s.Special)
 		if err != nil {
 			return nil, err
 		}
@@ -162,72 +170,103 @@ func (in *instance) tokenize(segs []segment, kept []Token) ([]Token, error) {
 	return ids, nil
 }
 
+// tokenizeOn makes tokens of a text that goes on where another ended, so that
+// no space is put before it: a newline keeps that off.
+func (in *instance) tokenizeOn(text string, special bool) ([]Token, error) {
+	guard, err := in.model.Tokenize("\n", false)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := in.model.Tokenize("\n"+text, special)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(guard); len(ids) > n && slices.Equal(ids[:n], guard) {
+		return ids[n:], nil
+	}
+	return in.model.Tokenize(text, special) // the newline is part of a token
+}
+
 // beginsWith says whether the text begins with a special token's text.
 func beginsWith(segs []segment, text string) bool {
 	return text != "" && len(segs) > 0 && segs[0].Special && strings.HasPrefix(segs[0].Text, text)
 }
 
+// A place is how far splice has come: in kept, and in a segment's text.
+type place struct{ ids, seg, off int }
+
 // splice gives the beginning of kept that says the same as the beginning of
-// segs, and the rest of segs. It ends where all of kept agrees, or else at the
-// last border of two segments, so that no word is cut in two. A control
-// token agrees only with text of the template: a user's text is never one.
-func (in *instance) splice(segs []segment, kept []Token) ([]Token, []segment) {
+// segs, and the rest of segs, which may begin inside a segment. It ends where
+// all of kept agrees, or else at the last border of two segments, so that no
+// word is cut in two. A control token agrees only with text of the template: a
+// user's text is never one.
+func (in *instance) splice(segs []segment, kept []Token) (ids []Token, rest []segment, inside bool) {
 	if len(kept) == 0 {
-		return nil, segs
+		return nil, segs, false
 	}
-	type place struct{ ids, seg, off int }
 	var at, good place
 	if in.info.AddBOS && kept[0] == in.info.BOS && !beginsWith(segs, in.bos) {
 		at.ids = 1
 	}
+	begun := -1   // the segment that a token was seen of
+	fresh := true // the tokenizer puts a space here, if it puts any
 	for at.ids < len(kept) {
 		for at.seg < len(segs) && at.off == len(segs[at.seg].Text) {
 			at.seg, at.off = at.seg+1, 0
 		}
-		if at.off == 0 {
-			good = at
+		if at.off == 0 && at.seg != begun {
+			good, fresh = at, true
 		}
 		if at.seg == len(segs) {
 			break
 		}
+		begun = at.seg
 		id := kept[at.ids]
 		b := in.model.Piece(in.piece(), id, true)
 		control := len(b) > 0 && len(in.model.Piece(nil, id, false)) == 0
-		next := at
-		next.ids++
-		ok := true
-		for len(b) > 0 && ok {
-			if next.seg == len(segs) {
-				ok = false
-				break
-			}
-			s := segs[next.seg]
-			n := min(len(b), len(s.Text)-next.off)
-			ok = string(b[:n]) == s.Text[next.off:next.off+n] && (!control || s.Special)
-			b = b[n:]
-			next.off += n
-			if next.off == len(s.Text) && len(b) > 0 {
-				next.seg, next.off = next.seg+1, 0
-			}
+		next, ok := agree(segs, at, b, control)
+		if !ok && fresh && in.spaced && !control && len(b) > 0 && b[0] == ' ' {
+			next, ok = agree(segs, at, b[1:], false)
 		}
 		if !ok {
 			break
 		}
-		at = next
+		at, fresh = next, control
 		if at.ids == len(kept) {
 			good = at
 		}
 	}
 	if good.ids == 0 {
-		return nil, segs
+		return nil, segs, false
 	}
-	ids := append([]Token(nil), kept[:good.ids]...)
+	ids = append([]Token(nil), kept[:good.ids]...)
 	if good.seg == len(segs) {
-		return ids, nil
+		return ids, nil, false
 	}
-	rest := append([]segment(nil), segs[good.seg:]...)
+	rest = append([]segment(nil), segs[good.seg:]...)
 	rest[0].Text = rest[0].Text[good.off:]
-	return ids, rest
+	return ids, rest, good.off > 0
+}
+
+// agree says whether the text goes on with b, a token's, and where it is then.
+func agree(segs []segment, at place, b []byte, control bool) (place, bool) {
+	at.ids++
+	for len(b) > 0 {
+		if at.seg == len(segs) {
+			return at, false
+		}
+		s := segs[at.seg]
+		n := min(len(b), len(s.Text)-at.off)
+		if string(b[:n]) != s.Text[at.off:at.off+n] || control && !s.Special {
+			return at, false
+		}
+		b = b[n:]
+		at.off += n
+		if at.off == len(s.Text) && len(b) > 0 {
+			at.seg, at.off = at.seg+1, 0
+		}
+	}
+	return at, true
 }
 
 // piece is memory for one token's bytes; several goroutines prepare at once.

@@ -29,12 +29,13 @@ type choice struct {
 // a turn waits for it.
 const patience = 16
 
-// choose finds the slot for a turn that is to decode ids. The longest prefix
-// of ids that any slot holds, busy or idle, is reused: an idle slot is taken as
-// it is if that loses no more than it saves, else it is copied to the slot
-// least recently used. At least one token is left to decode. most bounds
+// choose finds the slot for a turn of session that is to decode ids. The
+// longest prefix of ids that any slot holds, busy or idle, is reused: an idle
+// slot is taken as it is if it was the session's own or nothing much is lost,
+// else its prefix is copied to the slot least recently used, and the cache of
+// the other session stays. At least one token is left to decode. most bounds
 // what is reused (0: nothing).
-func choose(slots []slot, ids []Token, most int) choice {
+func choose(slots []slot, session uint64, ids []Token, most int) choice {
 	most = min(most, len(ids)-1)
 	best, bestN := -1, 0
 	victim := -1
@@ -42,7 +43,7 @@ func choose(slots []slot, ids []Token, most int) choice {
 	for i := range slots {
 		s := &slots[i]
 		n := common(s.cached, ids, most)
-		if n > bestN || n == bestN && n > 0 && s.turn == nil && slots[best].turn != nil {
+		if n > bestN || n == bestN && n > 0 && s.turn == nil && (slots[best].turn != nil || s.session == session) {
 			best, bestN = i, n
 		}
 		if s.turn == nil {
@@ -60,7 +61,7 @@ func choose(slots []slot, ids []Token, most int) choice {
 		return choice{slot: -1, wait: true}
 	case best < 0:
 		return choice{slot: victim, from: victim}
-	case slots[best].turn == nil && (best == victim || len(slots[best].cached)-bestN <= bestN):
+	case slots[best].turn == nil && (best == victim || slots[best].session == session || len(slots[best].cached)-bestN < patience):
 		return choice{slot: best, from: best, keep: bestN}
 	}
 	return choice{slot: victim, from: best, keep: bestN}

@@ -130,3 +130,18 @@ func (n *Node) Models(context.Context) []styxfs.Model {
 	}
 	return list
 }
+
+// VocabSize is the number of tokens of a model that was loaded once, else 0.
+// See styxfs.Vocabulary.
+func (n *Node) VocabSize(model string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	h := n.host(model)
+	if model == "" && len(n.hosts) > 0 {
+		h = n.hosts[0]
+	}
+	if h == nil {
+		return 0
+	}
+	return h.info.NVocab
+}

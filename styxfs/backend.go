@@ -182,7 +182,7 @@ type Model struct {
 	Bytes        uint64
 	Sessions     int
 	Percent      int    // of a load under way
-	Digest       string // of the file, "sha256:" and hexadecimal, shortened
+	Digest       string // tells model files apart: how it was made, a colon, hexadecimal
 	Build        string // of llama.cpp
 	Variant      string // of the CPU or GPU library
 	Template     string // what renders its chat template: gonja, jinja, builtin, none

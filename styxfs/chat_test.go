@@ -237,7 +237,10 @@ func TestBadGrammarFailsTurns(t *testing.T) {
 		equal(t, "error", c.attr(d+"/status", "error"), "grammar: line 1: bad")
 	}
 	s.noTurn()
+	c.write(d+"/grammar", "panic")
+	equal(t, "error", c.attr(d+"/status", "error"), "grammar: internal error: as the test wants")
 	c.write(d+"/grammar", "root ::= good")
+	equal(t, "error", c.attr(d+"/status", "error"), "")
 	c.write(d+"/schema", `{"bad":1}`)
 	equal(t, "error", c.attr(d+"/status", "error"), "schema: bad")
 	c.write(d+"/schema", `{"type":"object"}`)
@@ -335,4 +338,59 @@ func TestFork(t *testing.T) {
 	equal(t, "forked", len(s.b.forked), 1)
 	s.b.mu.Unlock()
 	refused(t, c.tryWrite(b+"/ctl", "fork 999999"), ninep.ErrNotExist, "999999")
+}
+
+// A length of 0 empties at once, and what open files hold goes with it.
+func TestEmptyWhileOpen(t *testing.T) {
+	s := serve(t)
+	c := s.dial("ann")
+	d := c.new()
+	c.write(d+"/chat", userLine)
+	c.write(d+"/token", "5")
+	chat, tok := c.open(d+"/chat", ninep.OWRITE), c.open(d+"/token", ninep.ORDWR)
+	chat.WriteAt(ctx, []byte(botLine+`{"ro`), 0)
+	tok.WriteAt(ctx, []byte("6 7 8"), 0)
+	for _, name := range []string{"chat", "token"} {
+		if err := c.Wstat(ctx, d+"/"+name, ninep.StatChange{Length: new(uint64)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	equal(t, "chat", c.read(d+"/chat"), "")
+	chat.WriteAt(ctx, []byte(userLine), 0)
+	tok.WriteAt(ctx, []byte("9"), 0)
+	chat.Close(ctx)
+	tok.Close(ctx)
+	equal(t, "chat", c.read(d+"/chat"), userLine)
+	c.write(d+"/ctl", "generate")
+	turn := s.turn()
+	if len(turn.Prefix) != 1 || turn.Prefix[0] != 9 {
+		t.Fatalf("prefix %v", turn.Prefix)
+	}
+	turn.done()
+	c.read(d + "/out")
+	// OTRUNC needs no write to be asked for.
+	c.open(d+"/chat", ninep.OREAD|ninep.OTRUNC).Close(ctx)
+	equal(t, "chat", c.read(d+"/chat"), "")
+}
+
+// token, open for both, is the answer and the next turn's prefix.
+func TestTokenReadWrite(t *testing.T) {
+	s := serve(t)
+	c := s.dial("ann")
+	d := c.new()
+	f := c.open(d+"/token", ninep.ORDWR)
+	f.WriteAt(ctx, []byte("3 4\n"), 0)
+	c.write(d+"/prompt", "hi")
+	turn := s.turn()
+	equal(t, "prefix", len(turn.Prefix), 2)
+	turn.say("x")
+	p := make([]byte, 64)
+	n, err := f.ReadAt(ctx, p, 0)
+	if err != nil || string(p[:n]) != "100 - \"x\"\n" {
+		t.Fatalf("got %q, %v", p[:n], err)
+	}
+	turn.done()
+	if err := f.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
 }

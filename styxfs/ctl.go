@@ -39,8 +39,7 @@ func appendLines(b []byte, records [][]string) []byte {
 	return b
 }
 
-// rootCtl are the settings of the tree itself, which the root ctl has beside
-// those of the Backend.
+// rootCtl is the root's ctl. What it sets is the Backend's.
 type rootCtl struct {
 	f *FS
 
@@ -94,10 +93,8 @@ type plan struct {
 	busy   bool   // a turn runs
 	empty  bool   // there is no conversation
 	admit  error
-	forks  []*session // that the fork lines name, in their order
 	close  bool
-	forget bool
-	after  []func() // without the lock
+	after  []func() // to be done without the lock
 }
 
 // verbs are those of tree.md, A session.
@@ -105,7 +102,7 @@ var verbs = map[string]verb{
 	"generate": {0, (*plan).checkGenerate, (*plan).generate},
 	"cancel":   {0, func(*plan, []string) error { return nil }, (*plan).cancel},
 	"reset":    {0, (*plan).checkReset, (*plan).reset},
-	"fork":     {1, (*plan).checkFork, (*plan).fork},
+	"fork":     {1, (*plan).checkFork, nil}, // by its snapshot
 	"close":    {0, func(*plan, []string) error { return nil }, func(p *plan, _ []string) { p.close = true }},
 }
 
@@ -194,7 +191,6 @@ func (p *plan) setParam(c []string) error {
 
 // do does what was checked.
 func (p *plan) do(cmds [][]string, forks []*snapshot) {
-	p.params = p.s.params
 	for _, c := range cmds {
 		v, ok := verbs[c[0]]
 		switch {
@@ -254,8 +250,6 @@ func (p *plan) checkFork(args []string) error {
 	return nil
 }
 
-func (p *plan) fork([]string) {}
-
 // A snapshot is what fork copies of a session: settings and conversation, of a
 // running one what is finished.
 type snapshot struct {
@@ -291,10 +285,8 @@ func (p *plan) findForks(cmds [][]string) ([]*snapshot, error) {
 
 // find gives the session called name, if at may use it.
 func (f *FS) find(at *attach, name string) *session {
-	for _, s := range f.living() {
-		if s.name() == name && at.may(s) {
-			return s
-		}
+	if s := f.named(name); s != nil && at.may(s) {
+		return s
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 
 	"llama9/ninep"
@@ -25,14 +24,24 @@ type attach struct {
 	owner owner
 	known bool
 
-	mu   sync.Mutex // guards below
-	news []uint64   // the sessions made through it, the newest last
+	mu    sync.Mutex // guards below; before FS.mu
+	news  []uint64   // the sessions made through it, the newest last
+	sweep int        // so many of them, and those that are gone are taken out
 }
 
+// made notes that n was made through at.
 func (at *attach) made(n uint64) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	at.news = append(at.news, n)
+	if len(at.news) < max(at.sweep, 64) {
+		return
+	}
+	f := at.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at.news = slices.DeleteFunc(at.news, func(n uint64) bool { return f.sessions[n] == nil })
+	at.sweep = 2 * len(at.news)
 }
 
 // last gives the newest living session of this attach, else of this user; nil
@@ -73,7 +82,7 @@ const (
 	newNumber = 28
 )
 
-// dirMode gives the open of a directory.
+// openDir opens a directory, which list lists.
 func openDir(mode ninep.OpenMode, list func() []ninep.Stat) (ninep.Handle, error) {
 	if mode&3 != ninep.OREAD {
 		return nil, ninep.ErrIsDir
@@ -164,11 +173,8 @@ func (d *inferDir) Walk(ctx context.Context, name string) (ninep.Node, error) {
 		}
 		return nil, ninep.ErrNotExist
 	}
-	n, err := strconv.ParseUint(name, 10, 64)
-	if err == nil && strconv.FormatUint(n, 10) == name {
-		if s := d.f.session(n); s != nil {
-			return &sessionDir{d.f, d.at, s}, nil
-		}
+	if s := d.f.named(name); s != nil {
+		return &sessionDir{d.f, d.at, s}, nil
 	}
 	return nil, ninep.ErrNotExist
 }

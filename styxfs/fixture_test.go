@@ -121,6 +121,9 @@ func (b *fakeBackend) Fork(src, dst uint64) {
 func (b *fakeBackend) VocabSize(string) int { return b.vocab }
 
 func (b *fakeBackend) CheckGrammar(text string) error {
+	if strings.Contains(text, "panic") {
+		panic("as the test wants")
+	}
 	if strings.Contains(text, "bad") {
 		return errors.New("grammar: line 1: bad")
 	}

@@ -23,6 +23,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -68,7 +69,7 @@ type Config struct {
 	MaxUserSessions int           // living sessions of one user; 0 is 1000
 	MaxPrompt       int           // bytes of a prompt; 0 is 16 MiB. A longer one is refused
 	MaxText         int           // bytes of a system message, a grammar or a schema; 0 is 16 MiB
-	MaxChat         int           // bytes of a conversation as chat shows it; 0 is 64 MiB
+	MaxChat         int           // bytes of a conversation as chat shows it, and of an answer; 0 is 64 MiB
 	SessionTTL      time.Duration // an idle session lives this long; 0 is 30m
 	UnpromptedTTL   time.Duration // one that was made and never prompted; 0 is 1m
 
@@ -259,7 +260,12 @@ func (f *FS) living() []*session {
 	return all
 }
 
-func (f *FS) session(n uint64) *session {
+// named gives the session called name, nil if there is none.
+func (f *FS) named(name string) *session {
+	n, err := strconv.ParseUint(name, 10, 64)
+	if err != nil || strconv.FormatUint(n, 10) != name {
+		return nil
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.sessions[n]

@@ -107,7 +107,7 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 	t.cancel(nil)
 	state := Done
 	switch {
-	case err == nil && o.Reason != Cancel && o.Reason != Timeout:
+	case err == nil && good(o.Reason):
 	case errors.Is(cause, errShutdown):
 		state, err, o.Reason = Failed, errShutdown, ReasonErr
 	case errors.Is(cause, ErrTimeout) || cause == nil && o.Reason == Timeout:
@@ -118,6 +118,12 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 		state = Failed
 		if o.Reason != Client && o.Reason != Timeout {
 			o.Reason = ReasonErr
+		}
+		if err == nil {
+			err = cause
+		}
+		if err == nil {
+			err = errors.New("failed: " + string(o.Reason))
 		}
 	}
 	if o.Reason == "" {
@@ -150,6 +156,15 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 	s.f.metrics.ended(t, state)
 	t.finish(ended, wireError(err))
 	return s.closed
+}
+
+// good says whether r ends a turn that is done.
+func good(r Reason) bool {
+	switch r {
+	case "", EOS, Stop, Limit, Context:
+		return true
+	}
+	return false
 }
 
 // answer puts what a turn made into the conversation.

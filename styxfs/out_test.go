@@ -57,6 +57,7 @@ func TestOutOfFailedTurns(t *testing.T) {
 		{"failed", func(c *client, d string, turn *fakeTurn) { turn.fail(ReasonErr, "decode failed") }, "decode failed", "failed", "error", "decode failed", 1},
 		{"client", func(c *client, d string, turn *fakeTurn) { turn.fail(Client, "prompt too long") }, "prompt too long", "failed", "client", "prompt too long", 1},
 		{"panic", func(c *client, d string, turn *fakeTurn) { turn.fail("", "panic") }, "internal error", "failed", "error", "internal error: as the test wants", 1},
+		{"no error", func(c *client, d string, turn *fakeTurn) { turn.end <- ending{o: Outcome{Reason: ReasonErr}} }, "failed", "failed", "error", "failed: error", 1},
 		{"cancel", func(c *client, d string, turn *fakeTurn) { c.write(d+"/ctl", "cancel") }, "cancelled", "cancelled", "cancel", "", 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -344,4 +345,56 @@ func TestNoReaderHoldsTheTurn(t *testing.T) {
 	for _, f := range files {
 		f.Close(ctx)
 	}
+}
+
+func TestAnswerBound(t *testing.T) {
+	s := serve(t, func(c *Config) { c.MaxChat = 1000 })
+	c := s.dial("ann")
+	d := c.new()
+	c.write(d+"/prompt", "hi")
+	turn := s.turn()
+	turn.say(strings.Repeat("x", 1001))
+	<-turn.ctx.Done()
+	_, err := c.tryRead(d + "/out")
+	refused(t, err, nil, "1000 bytes")
+	equal(t, "state", c.attr(d+"/status", "state"), "failed")
+}
+
+// A Backend that does not end its turn holds Close no longer than its context.
+func TestCloseDoesNotHang(t *testing.T) {
+	b := &deafBackend{newFake(), make(chan struct{})}
+	f, err := New(Config{Backend: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.create(attachTo(t, f, "ann"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := draft{s: s, file: "prompt"}
+	if err := d.write([]byte("hi")); err != nil {
+		t.Fatal(err)
+	}
+	d.commit()
+	<-b.turns
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := f.Close(over); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	close(b.end)
+	if err := f.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type deafBackend struct {
+	*fakeBackend
+	end chan struct{}
+}
+
+func (b *deafBackend) Generate(ctx context.Context, r *Request, sink Sink) (Outcome, error) {
+	b.turns <- &fakeTurn{Request: r}
+	<-b.end
+	return Outcome{}, nil
 }

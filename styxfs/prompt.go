@@ -184,12 +184,29 @@ func (h *newHandle) session() (*session, error) {
 	return s, nil
 }
 
+// begun says whether a prompt is being written.
+func (h *newHandle) begun() bool {
+	h.once.Lock()
+	s := h.d.s
+	h.once.Unlock()
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return h.d.t != nil
+}
+
 func (h *newHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if err := h.at.f.admit(); err != nil {
-		return 0, h.at.f.note.bad("new", err)
+	// Only the first bytes of a prompt can be refused for the queue: the
+	// clunk would commit half of it.
+	if !h.begun() {
+		if err := h.at.f.admit(); err != nil {
+			return 0, h.at.f.note.bad("new", err)
+		}
 	}
 	if _, err := h.session(); err != nil {
 		return 0, err

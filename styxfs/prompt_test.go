@@ -251,6 +251,22 @@ func TestQueueFull(t *testing.T) {
 	turn.done()
 }
 
+// A queue that fills up while a prompt is written does not make half of it.
+func TestQueueFullInAPrompt(t *testing.T) {
+	s := serve(t)
+	c := s.dial("ann")
+	f := c.open("infer/new", ninep.OWRITE)
+	f.WriteAt(ctx, []byte("one "), 0)
+	s.b.setAdmit(errors.New("queue full"))
+	if _, err := f.WriteAt(ctx, []byte("two"), 4); err != nil {
+		t.Fatal(err)
+	}
+	f.Close(ctx)
+	turn := s.turn()
+	equal(t, "prompt", turn.Messages[0].Content, "one two")
+	turn.done()
+}
+
 func TestLongPromptIsRefusedWhole(t *testing.T) {
 	s := serve(t, func(c *Config) { c.MaxPrompt = 100_000 })
 	c := s.dial("ann")

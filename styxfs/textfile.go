@@ -3,6 +3,8 @@ package styxfs
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -86,16 +88,8 @@ func (s *session) empty(k textKind) error {
 func (s *session) setText(k textKind, text string) {
 	*s.text(k) = text
 	fault := badText(k.String(), text)
-	checker, _ := s.f.b.(GrammarChecker)
-	if fault == "" && checker != nil && strings.TrimSpace(text) != "" {
-		var err error
-		switch k {
-		case grammarText:
-			err = checker.CheckGrammar(text)
-		case schemaText:
-			err = checker.CheckSchema(text)
-		}
-		if err != nil {
+	if fault == "" && strings.TrimSpace(text) != "" {
+		if err := s.f.check(k, text); err != nil {
 			fault = err.Error()
 		}
 	}
@@ -112,6 +106,27 @@ func (s *session) setText(k textKind, text string) {
 	} else {
 		s.note.good(k.String())
 	}
+}
+
+// check asks the Backend what is wrong with a grammar or a schema.
+func (f *FS) check(k textKind, text string) (err error) {
+	checker, ok := f.b.(GrammarChecker)
+	if !ok {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			f.log.Error("panic in a check", "file", k.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("%s: internal error: %v", k, p)
+		}
+	}()
+	switch k {
+	case grammarText:
+		return checker.CheckGrammar(text)
+	case schemaText:
+		return checker.CheckSchema(text)
+	}
+	return nil
 }
 
 // A textHandle is system, grammar or schema, open for writing. What is written

@@ -3,6 +3,7 @@ package styxfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -168,6 +169,9 @@ func (t *turn) Token(tok Token) {
 	t.text = append(t.text, tok.Text...)
 	t.lines = appendToken(t.lines, &tok)
 	t.wakeAll()
+	if most := t.s.f.cfg.MaxChat; len(t.text) > most {
+		t.stop(fmt.Errorf("answer longer than %d bytes", most))
+	}
 }
 
 // appendToken appends a line of token: id logprob text, and the alternatives.

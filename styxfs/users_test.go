@@ -168,6 +168,29 @@ func target(t *testing.T, c *client) string {
 	return ""
 }
 
+// A long-lived attach keeps no list of all it ever made.
+func TestAttachForgetsWhatIsGone(t *testing.T) {
+	s := serve(t)
+	at := attachTo(t, s.fs, "ann")
+	first, err := s.fs.create(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		n, err := s.fs.create(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.close()
+	}
+	at.mu.Lock()
+	if n := len(at.news); n > 64 {
+		t.Errorf("%d kept", n)
+	}
+	at.mu.Unlock()
+	equal(t, "last", at.last(), first)
+}
+
 func TestLastIsALink(t *testing.T) {
 	s := serve(t)
 	at := attachTo(t, s.fs, "ann")
@@ -293,14 +316,47 @@ func TestRemoveASession(t *testing.T) {
 	}
 }
 
-func TestForgetAfterTheTurn(t *testing.T) {
+// Closing a session whose prompt is being written ends who waits for it.
+func TestCloseWhileAPromptIsWritten(t *testing.T) {
 	s := serve(t)
 	c := s.dial("ann")
 	d := c.new()
+	f, out := c.open(d+"/prompt", ninep.OWRITE), c.open(d+"/out", ninep.OREAD)
+	f.WriteAt(ctx, []byte("hi"), 0)
+	done := make(chan error)
+	go func() { _, err := readAll(out); done <- err }()
 	c.write(d+"/ctl", "close")
-	s.b.mu.Lock()
-	defer s.b.mu.Unlock()
-	equal(t, "forgotten", len(s.b.forgot), 1)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.WriteAt(ctx, []byte("x"), 2)
+	refused(t, err, ninep.ErrNotExist, "")
+	f.Close(ctx)
+	s.noTurn()
+}
+
+// The Backend drops what it keeps for a session that is closed, after its turn.
+func TestForget(t *testing.T) {
+	s := serve(t)
+	c := s.dial("ann")
+	idle, runs := c.new(), c.new()
+	c.write(idle+"/ctl", "close")
+	forgot := func() int {
+		s.b.mu.Lock()
+		defer s.b.mu.Unlock()
+		return len(s.b.forgot)
+	}
+	equal(t, "forgotten", forgot(), 1)
+	c.write(runs+"/prompt", "hi")
+	turn := s.turn()
+	c.write(runs+"/ctl", "close")
+	<-turn.ctx.Done()
+	if err := s.fs.Close(ctx); err != nil { // waits for the turn
+		t.Fatal(err)
+	}
+	if n := forgot(); n < 2 {
+		t.Fatalf("%d forgotten", n)
+	}
 }
 
 // cat of every file but event, find, and grep -r without event and new make no

@@ -144,10 +144,12 @@ func TestConversation(t *testing.T) {
 	}
 }
 
-// TestBar: a load shows a bar on a terminal.
+// TestBar: a load and a long prefill show bars on a terminal.
 func TestBar(t *testing.T) {
-	term := onTerminal(t, "run", "--engine", "fake", "-m", "fake:slow,load=500ms", "--seed", "1", "-n", "5", "Call me Ishmael.")
+	term := onTerminal(t, "run", "--engine", "fake", "-m", "fake:slow,load=500ms,row=200us", "--seed", "1", "-n", "5", "-c", "16384",
+		strings.Repeat("Call me Ishmael. ", 800))
 	term.see(t, `loading +[0-9]+%`)
+	term.see(t, `prefill +[0-9]+%`)
 	term.see(t, `\w+\r\n$`)
 	<-term.done
 	if err := term.cmd.Wait(); err != nil {

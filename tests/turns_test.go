@@ -2,6 +2,7 @@ package tests
 
 import (
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -91,5 +92,30 @@ func TestConversationReusesCache(t *testing.T) {
 	}
 	if c := attr(t, status, "cached_tokens"); c == "0" || c == `""` {
 		t.Errorf("the second turn had nothing from the cache: %s", status)
+	}
+}
+
+// TestSampledTokensAreKept: what was sampled is not always what the tokenizer
+// would make of its text, and yet a second turn finds all of it in the cache.
+func TestSampledTokensAreKept(t *testing.T) {
+	_, fs, _ := serve(t, "--llama-lib", library(t), "-t", "1", "--ctx-size", "1024")
+	for seed := range 24 {
+		dir := "infer/" + strings.TrimSpace(readFile(t, fs, "infer/new"))
+		num := func(name string) int {
+			n, err := strconv.Atoi(attr(t, readFile(t, fs, dir+"/status"), name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		writeFile(t, fs, dir+"/ctl", "temperature 1.2\nn_predict 100\nseed "+strconv.Itoa(seed)+"\n")
+		writeFile(t, fs, dir+"/prompt", "why is the sky blue")
+		readFile(t, fs, dir+"/out")
+		first := num("prompt_tokens") + num("tokens")
+		writeFile(t, fs, dir+"/prompt", "and at sunset?")
+		readFile(t, fs, dir+"/out")
+		if c := num("cached_tokens"); c < first-1 { // the last one was never decoded
+			t.Errorf("seed %d: %d of the first turn's %d tokens come from the cache", seed, c, first)
+		}
 	}
 }

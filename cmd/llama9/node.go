@@ -3,13 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -69,44 +65,4 @@ func (n *nodeFlags) run(ctx context.Context, stderr io.Writer) error {
 		srv.Trace = stderr
 	}
 	return errors.Join(n.serve(ctx, srv, s, lns, log), s.close())
-}
-
-// serve serves until ctx is done, a listener or the load of the first model
-// fails, or the connection of --stdio ends. It returns once all is quiet.
-func (n *nodeFlags) serve(ctx context.Context, srv *ninep.Server, s *service, lns []net.Listener, log *slog.Logger) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	done := errors.New("done")
-	var all sync.WaitGroup
-	for _, ln := range lns {
-		log.Info("listening", "addr", addrString(ln.Addr()))
-		all.Go(func() {
-			if err := srv.Serve(ctx, ln); err != nil {
-				cancel(fmt.Errorf("%s: %w", addrString(ln.Addr()), err))
-			}
-		})
-	}
-	if n.stdio {
-		// Not waited for: a read of a pipe ends when its writer says so, and
-		// this process does not wait for that.
-		go func() {
-			srv.ServeConn(ctx, ninep.Stdio())
-			cancel(done)
-		}()
-	}
-	all.Go(func() {
-		err := s.load(ctx, func(what string, percent, _ int) { log.Debug(what, "percent", percent) })
-		if err != nil && ctx.Err() == nil {
-			cancel(fmt.Errorf("--model: %w", err))
-		} else if err == nil {
-			log.Info("ready")
-		}
-	})
-	<-ctx.Done()
-	log.Info("shutting down")
-	all.Wait()
-	if cause := context.Cause(ctx); cause != done && !errors.Is(cause, context.Canceled) { // as a signal is
-		return cause
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"llama9/mnt"
 	"llama9/ninep"
@@ -47,8 +48,9 @@ func (s *session) attr(ctx context.Context, name string) (string, error) {
 	return styxfs.FindAttr(attrs, name), err
 }
 
-// turn writes the prompt and copies the answer to w as it comes. When ctx is
-// done it cancels the turn, and returns errCancelled after the answer's end.
+// turn writes the prompt and copies the answer to w as it comes; seen is
+// called before each piece and at the end. When ctx is done it cancels the
+// turn, and returns errCancelled after the answer's end.
 func (s *session) turn(ctx context.Context, prompt string, w io.Writer, seen func()) error {
 	if ctx.Err() != nil {
 		return errCancelled
@@ -59,7 +61,8 @@ func (s *session) turn(ctx context.Context, prompt string, w io.Writer, seen fun
 	}
 	cancelled := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() { cancelled <- s.write(quiet, "ctl", "cancel\n") })
-	err := s.answer(quiet, w, seen)
+	err := read(quiet, noticed{w, seen}, s.fs, s.dir+"/out")
+	seen()
 	if stop() {
 		return err
 	}
@@ -71,29 +74,20 @@ func (s *session) turn(ctx context.Context, prompt string, w io.Writer, seen fun
 	return errCancelled
 }
 
-// answer copies out to its end. seen is called before the first byte and at
-// the end.
-func (s *session) answer(ctx context.Context, w io.Writer, seen func()) error {
-	defer seen()
-	buf := make([]byte, 64<<10)
-	f, n, err := s.fs.OpenRead(ctx, s.dir+"/out", ninep.OREAD, buf)
-	if err != nil {
-		return err
-	}
-	defer f.Forget()
-	for n > 0 {
-		seen()
-		if _, err := w.Write(buf[:n]); err != nil {
-			return err
-		}
-		if n, err = f.Read(ctx, buf); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
+// close removes the session, if the server answers at all.
+func (s *session) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return s.write(ctx, "ctl", "close\n")
 }
 
-// close removes the session.
-func (s *session) close(ctx context.Context) error { return s.write(ctx, "ctl", "close\n") }
+// noticed calls seen before each write.
+type noticed struct {
+	w    io.Writer
+	seen func()
+}
+
+func (n noticed) Write(p []byte) (int, error) {
+	n.seen()
+	return n.w.Write(p)
+}

@@ -31,6 +31,8 @@ type Engine struct {
 	// found good, and can block until told to go on or d.Aborted is
 	// closed. An error of it is the Decode's, and nothing of the batch is kept.
 	OnDecode func(d *Decode) error
+	// OnTokenize, if not nil, is called by every Tokenize and can block.
+	OnTokenize func(text string)
 	// Next, if not nil, gives the token that is by far the likeliest after
 	// seq; false leaves it to the model.
 	Next func(seq []node.Token) (node.Token, bool)

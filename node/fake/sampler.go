@@ -1,7 +1,6 @@
 package fake
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -233,19 +232,3 @@ func (c *chain) temperature(d *node.Candidates) {
 		d.Data[i].Logit /= float32(t)
 	}
 }
-
-// NewGrammar makes one of GBNF.
-func (m *model) NewGrammar(gbnf string) (node.Grammar, error) {
-	g, err := parseGrammar(gbnf)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.open(); err != nil {
-		return nil, err
-	}
-	g.m = m
-	g.Reset()
-	return g, nil
-}
-
-var errRefused = errors.New("refused by the grammar")

@@ -53,6 +53,9 @@ func (m *model) Tokenize(text string, special bool) ([]node.Token, error) {
 	if len(text) > 1<<28 {
 		return nil, errors.New("text too long")
 	}
+	if f := m.e.OnTokenize; f != nil {
+		f(text)
+	}
 	var ids []node.Token
 next:
 	for len(text) > 0 {

@@ -56,6 +56,9 @@ func (g *Grammar) check() error {
 			return g.fault(i, "can begin in over %d ways", maxWays)
 		}
 	}
+	if i, found := g.costly(); found {
+		return g.fault(i, "can be read in too many ways: parts that can repeat follow each other and take the same characters")
+	}
 	return nil
 }
 
@@ -78,32 +81,55 @@ func hasEmpty(r rule) bool {
 	return false
 }
 
-// nullable says of each rule whether it can be empty.
+// nullable says of each rule whether it can be empty: an alternate of nothing
+// but references can, once all of these can.
 func (g *Grammar) nullable(direct []bool) []bool {
-	out := append([]bool(nil), direct...)
-	for changed := true; changed; {
-		changed = false
-		for i, r := range g.rules {
-			if out[i] {
+	type alt struct{ of, left int } // left: references that may not be empty yet
+	var alts []alt
+	in := make([][]int, len(g.rules)) // by rule: the alternates that name it
+	for i, r := range g.rules {
+		start := 0
+		for k, e := range r {
+			if e.kind != elemAlt && e.kind != elemEnd {
 				continue
 			}
-			all := true
-			for _, e := range r {
-				switch e.kind {
-				case elemAlt, elemEnd:
-					if all {
-						out[i], changed = true, true
-					}
-					all = true
-				case elemRef:
-					all = all && out[e.val]
-				default:
-					all = false
+			if refs, ok := onlyRefs(r[start:k]); ok {
+				for _, id := range refs {
+					in[id] = append(in[id], len(alts))
 				}
+				alts = append(alts, alt{i, len(refs)})
+			}
+			start = k + 1
+		}
+	}
+	out := append([]bool(nil), direct...)
+	var todo []int
+	for i, empty := range out {
+		if empty {
+			todo = append(todo, i)
+		}
+	}
+	for len(todo) > 0 {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, a := range in[i] {
+			if alts[a].left--; alts[a].left == 0 && !out[alts[a].of] {
+				out[alts[a].of] = true
+				todo = append(todo, alts[a].of)
 			}
 		}
 	}
 	return out
+}
+
+func onlyRefs(alt []elem) (ids []uint32, ok bool) {
+	for _, e := range alt {
+		if e.kind != elemRef {
+			return nil, false
+		}
+		ids = append(ids, e.val)
+	}
+	return ids, len(ids) > 0
 }
 
 // An edge leads to a rule that another can begin with; more says that

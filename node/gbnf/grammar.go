@@ -1,10 +1,10 @@
 // Package gbnf reads the grammars that llama.cpp restrains a generation with.
 //
 // llama.cpp answers a bad grammar with a line on its standard error and
-// nothing, or by never coming back; a few texts make it eat all memory. So a
-// text passes Check before it reaches the library: what Check accepts, the
-// library accepts. The syntax is that of llama.cpp's src/llama-grammar.cpp,
-// described in its grammars/README.md.
+// nothing, or by never coming back; a few texts make it eat all memory, others
+// take it minutes for a token. So a text passes Check before it reaches the
+// library: what Check accepts, the library accepts. The syntax is that of
+// llama.cpp's src/llama-grammar.cpp, described in its grammars/README.md.
 //
 // FromSchema makes a grammar of a JSON schema. Match and State run a grammar
 // over a text, without a vocabulary, for engines that have no llama.cpp.

@@ -61,7 +61,7 @@ func TestLibraryMutants(t *testing.T) {
 	v := vocabulary(t)
 	var seeds []string
 	gbnf.Verdicts(func(text string, takes bool) {
-		if takes && len(text) < 500 {
+		if takes && text != "" && len(text) < 500 {
 			seeds = append(seeds, text)
 		}
 	})

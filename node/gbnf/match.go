@@ -32,10 +32,13 @@ func (g *Grammar) Match(text string) bool {
 }
 
 // Matcher begins with the empty text.
-func (g *Grammar) Matcher() *Matcher {
+func (g *Grammar) Matcher() *Matcher { return g.from(g.root) }
+
+// from begins at a rule.
+func (g *Grammar) from(rule uint32) *Matcher {
 	m := &Matcher{g: g, ids: map[place]int32{}}
 	st := m.step()
-	for _, s := range m.alternates(nil, int32(g.root), none) {
+	for _, s := range m.alternates(nil, int32(rule), none) {
 		m.expand(s, st)
 	}
 	m.cur = st.out

@@ -14,7 +14,11 @@ import (
 // can read is supported, but for word boundaries, lines and case folding;
 // that leaves out what only ECMA-262 has: looking around and going back.
 func (c *converter) pattern(p string) (string, error) {
-	re, err := syntax.Parse(unicodeEscapes(p), syntax.Perl)
+	p, err := fromECMA(p)
+	if err != nil {
+		return "", err
+	}
+	re, err := syntax.Parse(p, syntax.Perl)
 	if err != nil {
 		var e *syntax.Error
 		if errors.As(err, &e) {
@@ -43,21 +47,49 @@ func (c *converter) pattern(p string) (string, error) {
 	return body, nil
 }
 
-var ecmaEscape = regexp.MustCompile(`\\(\\|u\{?([0-9a-fA-F]{4,6})\}?)`)
+// ecmaSpace is what \s is in ECMA-262, for a class of Go's.
+const ecmaSpace = `\s\v\x{a0}\x{feff}\x{2028}\x{2029}\p{Zs}`
 
-// unicodeEscapes writes ECMA-262's \u0041 as Go has it.
-func unicodeEscapes(p string) string {
-	return ecmaEscape.ReplaceAllStringFunc(p, func(s string) string {
-		if s == `\\` {
-			return s
+// fromECMA writes the escapes of ECMA-262 as Go has them: \u0041, and the
+// white space of Unicode for \s.
+func fromECMA(p string) (string, error) {
+	var b strings.Builder
+	class := false
+	for i := 0; i < len(p); i++ {
+		switch {
+		case p[i] == '[':
+			class = true
+		case p[i] == ']':
+			class = false
+		case p[i] == '\\' && i+1 < len(p):
+			i++
+			switch e := p[i]; {
+			case e == 'u':
+				m := ecmaUnicode.FindString(p[i:])
+				if m == "" {
+					return "", errors.New(`\u wants four hex digits`)
+				}
+				b.WriteString(`\x{` + strings.Trim(m, "u{}") + `}`)
+				i += len(m) - 1
+			case e == 's' && class:
+				b.WriteString(ecmaSpace)
+			case e == 's':
+				b.WriteString(`[` + ecmaSpace + `]`)
+			case e == 'S' && class:
+				return "", errors.New(`\S in a class is not supported`)
+			case e == 'S':
+				b.WriteString(`[^` + ecmaSpace + `]`)
+			default:
+				b.WriteString(p[i-1 : i+1])
+			}
+			continue
 		}
-		digits := strings.Trim(s[2:], "{}")
-		if s[2] != '{' { // \u takes four digits, what follows is text
-			return `\x{` + digits[:4] + `}` + digits[4:]
-		}
-		return `\x{` + digits + `}`
-	})
+		b.WriteByte(p[i])
+	}
+	return b.String(), nil
 }
+
+var ecmaUnicode = regexp.MustCompile(`^u([0-9a-fA-F]{4}|\{[0-9a-fA-F]{1,6}\})`)
 
 // anchor takes ^ or $ off re and says whether it was there.
 func anchor(re *syntax.Regexp, op syntax.Op) (*syntax.Regexp, bool) {

@@ -22,6 +22,10 @@ func (c *converter) array(s *object, path, name string) string {
 		if i == hi {
 			break
 		}
+		if p == false && i >= lo {
+			rest = false // the array ends before it
+			break
+		}
 		items = append(items, c.item(p, pointer(path, "prefixItems", fmt.Sprint(i)), fmt.Sprintf("%s-%d", name, i)))
 	}
 	more := "" // the symbol of the items after the prefix

@@ -132,8 +132,12 @@ func (c *converter) merge(a, b any, path string) any {
 	for _, k := range bx {
 		out.set(k, x.vals[k])
 	}
+	tuple := c.mergeTuple(out, x, y, path)
 	for _, k := range by {
 		v := y.vals[k]
+		if tuple && (k == "prefixItems" || k == "items") {
+			continue
+		}
 		if !out.has(k) {
 			out.set(k, v)
 			continue
@@ -145,6 +149,35 @@ func (c *converter) merge(a, b any, path string) any {
 	closeOver(c, out, x, y, path)
 	closeOver(c, out, y, x, path)
 	return out
+}
+
+// mergeTuple sets the items of out where x or y has some by their place: what
+// x says of each place is merged with what y says of it.
+func (c *converter) mergeTuple(out, x, y *object, path string) bool {
+	px, rx, _ := c.arrayItems(x, path)
+	py, ry, _ := c.arrayItems(y, path)
+	if len(px) == 0 && len(py) == 0 {
+		return false
+	}
+	at := func(prefix []any, rest any, i int) any {
+		switch {
+		case i < len(prefix):
+			return prefix[i]
+		case rest == nil:
+			return true
+		}
+		return rest
+	}
+	n := max(len(px), len(py))
+	var prefix []any
+	for i := range n {
+		prefix = append(prefix, c.merge(at(px, rx, i), at(py, ry, i), pointer(path, "prefixItems", strconv.Itoa(i))))
+	}
+	out.set("prefixItems", prefix)
+	if rx != nil || ry != nil {
+		out.set("items", c.merge(at(nil, rx, 0), at(nil, ry, 0), pointer(path, "items")))
+	}
+	return true
 }
 
 // flat resolves a $ref and an allOf at the top of o.

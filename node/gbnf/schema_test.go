@@ -59,6 +59,7 @@ var schemaTests = []struct {
 	{"pattern at one end", `{"pattern":"^\\w+"}`, []string{`"a!"`, `"a"`}, []string{`"!a"`, `""`}},
 	{"pattern, alternate anchors", `{"pattern":"^(ab)$|^ac$"}`, []string{`"ab"`, `"ac"`}, []string{`"abc"`, `"xac"`}},
 	{"pattern, escapes", `{"pattern":"^[^x]\\u0041\\/\"\\\\$"}`, []string{`"yA/\"\\"`, `"\nA/\"\\"`, `"\"A/\"\\"`}, []string{`"xA/\"\\"`, `""A/\"\\"`}},
+	{"pattern, space", `{"pattern":"^\\s[^\\s]\\S$"}`, []string{`"\tab"`, "\"\u00a0ab\""}, []string{`"aab"`, `"\t b"`, "\"\ta\u00a0\""}},
 	{"date", `{"type":"string","format":"date"}`, []string{`"2026-11-24"`, `"2024-02-28"`, `"2026-12-31"`, `"2026-04-30"`}, []string{`"2026-13-01"`, `"2026-02-30"`, `"2026-04-31"`, `"26-1-1"`, `"2026-00-10"`}},
 	{"time", `{"format":"time"}`, []string{`"23:59:59Z"`, `"01:02:03.25+01:00"`}, []string{`"24:00:00Z"`, `"1:02:03Z"`, `"01:02:03"`}},
 	{"date-time", `{"format":"date-time"}`, []string{`"2026-11-24T10:00:00Z"`}, []string{`"2026-11-24 10:00:00Z"`, `"2026-11-24"`}},
@@ -87,6 +88,10 @@ var schemaTests = []struct {
 		[]string{`{"a":1,"k":0}`, `{"b":2,"k":0}`}, []string{`{"k":0}`, `{"a":1}`}},
 	{"allOf", `{"allOf":[{"$ref":"#/$defs/p"},{"properties":{"b":{"type":"integer","minimum":1}},"required":["b"]},{"properties":{"b":{"maximum":3}}}],"$defs":{"p":{"properties":{"a":{"const":1}},"required":["a"]}}}`,
 		[]string{`{"a":1,"b":2}`}, []string{`{"a":1}`, `{"b":2}`, `{"a":1,"b":4}`, `{"a":1,"b":0}`}},
+	{"merged tuples", `{"allOf":[{"prefixItems":[{"type":"integer"}],"items":{"type":"string"}},{"items":{"maxLength":1,"minimum":3}}]}`,
+		[]string{`[3]`, `[4,"a","b"]`}, []string{`[2]`, `[4,"ab"]`, `[4,1]`}},
+	{"tuple that ends", `{"prefixItems":[{"const":1},false]}`, []string{`[1]`}, []string{`[1,2]`}},
+	{"no text", `{"pattern":"^$"}`, []string{`""`}, []string{`"a"`}},
 	{"ref", `{"$ref":"#/definitions/tree","definitions":{"tree":{"type":"object","properties":{"v":{"type":"integer"},"kids":{"type":"array","items":{"$ref":"#/definitions/tree"}}},"required":["v"]}}}`,
 		[]string{`{"v":1}`, `{"v":1,"kids":[]}`, `{"v":1,"kids":[{"v":2,"kids":[{"v":3}]}]}`}, []string{`{"kids":[]}`, `{"v":1,"kids":[1]}`}},
 	{"ref to root", `{"anyOf":[{"type":"null"},{"type":"array","items":{"$ref":"#"},"maxItems":1}]}`, []string{`null`, `[null]`, `[[[]]]`}, []string{`[null,null]`, `1`}},
@@ -143,6 +148,8 @@ func TestFromSchemaErrors(t *testing.T) {
 		{`{"minLength":-1}`, "minLength is a count"},
 		{`{"pattern":"(?=a)"}`, "invalid"},
 		{`{"pattern":"a\\b"}`, "not supported"},
+		{`{"pattern":"\\u00g0"}`, "four hex digits"},
+		{`{"pattern":"[\\S]"}`, "in a class"},
 		{`{"pattern":"a^b"}`, "at the ends only"},
 		{`{"pattern":"(?i)ab"}`, "case folding"},
 		{`{"pattern":"a","minLength":2}`, "beside a length"},
@@ -171,4 +178,16 @@ func TestFromSchemaErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %s", tt.schema, err, tt.want)
 		}
 	}
+}
+
+func FuzzFromSchema(f *testing.F) {
+	for _, tt := range schemaTests {
+		f.Add(tt.schema)
+	}
+	f.Fuzz(func(t *testing.T, schema string) {
+		text, err := FromSchema(schema)
+		if err == nil && text == "" {
+			t.Error("no grammar and no error")
+		}
+	})
 }

@@ -1,4 +1,4 @@
-//go:build !nollama && (((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -19,26 +20,28 @@ import (
 // or has with a flaw (llama_tokenize of a text with a NUL, an abort callback
 // made anew for each context).
 type calls struct {
-	decode         uintptr
-	getLogitsIth   uintptr
-	samplerApply   uintptr
-	samplerAccept  uintptr
-	setAbort       uintptr
-	tokenize       uintptr
-	tokenToPiece   uintptr
-	isEOG          uintptr
-	seqRm          uintptr
-	seqCp          uintptr
-	seqAdd         uintptr
-	seqPosMax      uintptr
-	libraryVersion uintptr
-	setAbortWords  uintptr // ggml_set_abort_callback
-	abortCallback  uintptr // bool (*)(void *): whether the string it gets is not empty
-	decodeCif      *ffi.Cif
+	version string // of the library
+
+	decode        uintptr
+	getLogitsIth  uintptr
+	samplerApply  uintptr
+	samplerAccept uintptr
+	setAbort      uintptr
+	tokenize      uintptr
+	tokenToPiece  uintptr
+	isEOG         uintptr
+	seqRm         uintptr
+	seqCp         uintptr
+	seqAdd        uintptr
+	seqPosMax     uintptr
+	setAbortWords uintptr // ggml_set_abort_callback
+	abortCallback uintptr // bool (*)(void *): whether the string it gets is not empty
+	decodeCif     *ffi.Cif
 }
 
-// loadCalls opens the libraries in dir and looks up the functions. The binding
-// opens the same ones afterwards and gets the same handles.
+// loadCalls opens the libraries in dir, asks for their version, and looks up the
+// functions. The binding opens the same ones afterwards and gets the same
+// handles.
 func loadCalls(dir string) (*calls, error) {
 	var lib, base ffi.Lib
 	for _, l := range []struct {
@@ -53,9 +56,13 @@ func loadCalls(dir string) (*calls, error) {
 	c := &calls{}
 	v, err := lib.Get("llama_version")
 	if err != nil {
-		return nil, fmt.Errorf("a llama.cpp that states no version; this program was made for %s", Version)
+		return nil, fmt.Errorf("a llama.cpp that states no version; this program was made for %s and no other; %s", Version, advice())
 	}
-	c.libraryVersion = v
+	r, _, _ := purego.SyscallN(v)
+	c.version = goString(*(**byte)(unsafe.Pointer(&r)))
+	if number, _, _ := strings.Cut(c.version, "-"); number != Version {
+		return nil, fmt.Errorf("llama.cpp %s; this program was made for %s and no other, since its structures are laid out by version; %s", c.version, Version, advice())
+	}
 	for _, f := range []struct {
 		name string
 		addr *uintptr
@@ -85,11 +92,6 @@ func loadCalls(dir string) (*calls, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-func (c *calls) version() string {
-	r, _, _ := purego.SyscallN(c.libraryVersion)
-	return goString(*(**byte)(unsafe.Pointer(&r)))
 }
 
 // notEmpty gives the abort callback: a C function that tells from its argument

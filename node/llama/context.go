@@ -1,4 +1,4 @@
-//go:build !nollama && (((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
@@ -23,15 +23,25 @@ func cores() int { return max(1, min(runtime.NumCPU(), runtime.GOMAXPROCS(0), ma
 // A kvContext is a llama_context, with the arrays of its batch.
 //
 // Each sequence has a stream of the cache of its own (kv_unified off), so that
-// a row attends to its own sequence's cells only.
+// a row attends to its own sequence's cells only: with one cache for all, the
+// idle sequences kept for their prefixes cost every row time. Which stream it
+// is can change; see arrange.
 type kvContext struct {
 	m    *model
 	ptr  yzma.Context
 	mem  uintptr
 	o    node.ContextOptions
 	next []int32 // by sequence: the position that comes next
-	rows int     // of the last Decode
-	out  []bool  // of the last Decode: whether row i has logits
+
+	stream []int32 // by sequence: its stream, llama.cpp's sequence
+	debt   uint64  // see arrange
+	busy   []bool  // of arrange
+	rows   int     // of the last Decode
+	out    []bool  // of the last Decode: whether row i has logits
+	at     []int32 // of the last Decode: where row i is in the batch
+
+	copied bool    // since the last Decode; see flush
+	count  []int32 // of fill: rows by sequence
 
 	// The arrays of struct llama_batch, which d.batch points to.
 	d      *decodeCall
@@ -86,7 +96,10 @@ func (m *model) NewContext(o node.ContextOptions) (node.Context, error) {
 }
 
 func (m *model) newContext(o node.ContextOptions, p yzma.ContextParams) (*kvContext, error) {
-	c := &kvContext{m: m, o: o, abort: new(atomic.Uint32), next: make([]int32, o.NSeq), d: new(decodeCall)}
+	c := &kvContext{m: m, o: o, abort: new(atomic.Uint32), next: make([]int32, o.NSeq), stream: make([]int32, o.NSeq), d: new(decodeCall)}
+	for s := range c.stream {
+		c.stream[s] = int32(s)
+	}
 	m.e.mu.Lock()
 	defer m.e.mu.Unlock()
 	why := m.e.log.watch()
@@ -118,6 +131,8 @@ func (m *model) newContext(o node.ContextOptions, p yzma.ContextParams) (*kvCont
 func (c *kvContext) batchArrays(n int) {
 	c.token, c.pos, c.nSeq, c.seq = make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n)
 	c.seqPtr, c.logits, c.out = make([]*int32, n), make([]int8, n), make([]bool, n)
+	c.at, c.count = make([]int32, n), make([]int32, c.o.NSeq+1)
+	c.busy = make([]bool, c.o.NSeq)
 	for i := range n {
 		c.nSeq[i], c.seqPtr[i] = 1, &c.seq[i]
 	}

@@ -1,4 +1,4 @@
-//go:build !nollama && (((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
@@ -24,32 +24,91 @@ var errClosed = errors.New("context is closed")
 func (c *kvContext) Decode(rows []node.Row) error {
 	c.rows = 0
 	if err := c.check(rows); err != nil {
-		c.forgetNext(rows)
+		c.readNext()
 		return err
 	}
-	for i, r := range rows {
-		c.token[i], c.pos[i], c.seq[i] = r.Token, r.Pos, r.Seq
-		c.logits[i], c.out[i] = 0, r.Logits
-		if r.Logits {
-			c.logits[i] = 1
-		}
+	if err := c.arrange(rows); err != nil {
+		c.readNext()
+		return err
 	}
-	c.d.batch.NTokens = int32(len(rows))
+	c.fill(rows)
 	ret := c.m.e.c.decodeBatch(c.d)
 	runtime.KeepAlive(c)
+	if ret == 0 || ret == 2 { // llama.cpp made the copies first
+		c.copied = false
+	}
 	switch {
 	case ret == 0:
 		c.rows = len(rows)
 		return nil
 	case ret == 1:
-		c.readNext(rows)
+		c.readNext()
 		return node.ErrFull
 	case ret == 2:
-		c.readNext(rows)
+		c.readNext()
 		return node.ErrAborted
 	}
-	c.readNext(rows)
+	c.readNext()
 	return fmt.Errorf("llama_decode failed with %d", ret)
+}
+
+// fill puts rows into the batch by rising stream: llama.cpp computes together
+// only rows of streams that follow each other, in the batch and in number
+// (llama_batch_allocr::split_equal). at tells where each row went.
+func (c *kvContext) fill(rows []node.Row) {
+	clear(c.count)
+	for _, r := range rows {
+		c.count[c.stream[r.Seq]+1]++
+	}
+	for s := range c.o.NSeq {
+		c.count[s+1] += c.count[s]
+	}
+	for i, r := range rows {
+		stream := c.stream[r.Seq]
+		k := c.count[stream]
+		c.count[stream]++
+		c.at[i] = k
+		c.token[k], c.pos[k], c.seq[k] = r.Token, r.Pos, stream
+		c.logits[k], c.out[i] = 0, r.Logits
+		if r.Logits {
+			c.logits[k] = 1
+		}
+	}
+	c.d.batch.NTokens = int32(len(rows))
+}
+
+// flush makes the copies that CopySeq asked for: llama.cpp makes them only as
+// the next decode begins, and reads and writes states without them. So a row
+// is decoded and removed again, and the logits of the last Decode are gone.
+func (c *kvContext) flush() error {
+	if !c.copied {
+		return nil
+	}
+	at := -1
+	for s, n := range c.next {
+		if n == 0 {
+			at = s // even a model that cannot go back can forget all
+			break
+		}
+		if int(n) < padded(c.o.NCtx) {
+			at = s
+		}
+	}
+	if at < 0 {
+		return errors.New("no room to copy in: every sequence is full")
+	}
+	c.rows = 0
+	c.fill([]node.Row{{Pos: c.next[at], Seq: node.Seq(at)}})
+	if ret := c.m.e.c.decodeBatch(c.d); ret != 0 {
+		return fmt.Errorf("copying of a sequence failed with %d", ret)
+	}
+	c.copied = false
+	pos := c.next[at]
+	c.next[at]++
+	if !c.RemoveSeq(node.Seq(at), pos, -1) {
+		return errors.New("the model's memory cannot forget a token")
+	}
+	return nil
 }
 
 // check refuses what llama.cpp cannot take and counts the positions on.
@@ -81,19 +140,10 @@ func (c *kvContext) check(rows []node.Row) error {
 	return nil
 }
 
-// forgetNext asks for the positions again after a check that failed midway.
-func (c *kvContext) forgetNext(rows []node.Row) {
-	if c.ptr != 0 {
-		c.readNext(rows)
-	}
-}
-
-// readNext takes the next positions of the rows' sequences from llama.cpp.
-func (c *kvContext) readNext(rows []node.Row) {
-	for _, r := range rows {
-		if r.Seq >= 0 && int(r.Seq) < c.o.NSeq {
-			c.next[r.Seq] = c.MaxPos(r.Seq) + 1
-		}
+// readNext takes the next positions from llama.cpp, after an error.
+func (c *kvContext) readNext() {
+	for s := range c.next {
+		c.next[s] = c.MaxPos(node.Seq(s)) + 1
 	}
 }
 
@@ -102,7 +152,7 @@ func (c *kvContext) Logits(i int) ([]float32, error) {
 	if i < 0 || i >= c.rows || !c.out[i] {
 		return nil, fmt.Errorf("no logits of row %d", i)
 	}
-	c.args = [2]uintptr{uintptr(c.ptr), int32Arg(int32(i))}
+	c.args = [2]uintptr{uintptr(c.ptr), int32Arg(c.at[i])}
 	r, _, _ := purego.SyscallN(c.m.e.c.getLogitsIth, c.args[:]...)
 	p := *(**float32)(unsafe.Pointer(&r))
 	if p == nil {
@@ -116,6 +166,6 @@ func (c *kvContext) MaxPos(s node.Seq) int32 {
 	if c.ptr == 0 || s < 0 || int(s) >= c.o.NSeq {
 		return -1
 	}
-	r, _, _ := purego.SyscallN(c.m.e.c.seqPosMax, c.mem, int32Arg(s))
+	r, _, _ := purego.SyscallN(c.m.e.c.seqPosMax, c.mem, int32Arg(c.stream[s]))
 	return int32(r)
 }

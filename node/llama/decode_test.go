@@ -1,4 +1,4 @@
-//go:build !nollama && (((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 
 	"llama9/node"
@@ -38,43 +39,93 @@ func TestPrefixReuse(t *testing.T) {
 	}
 }
 
-// Sequences whose numbers are not consecutive are computed in several
-// ubatches; the text is the same.
-func TestGaps(t *testing.T) {
+// Sequences whose numbers do not follow each other are brought together in
+// time; neither their texts nor what the idle ones hold are changed by it.
+func TestArrange(t *testing.T) {
 	m := loadDemo(t)
 	c := newContext(t, m, node.ContextOptions{NCtx: 256, NSeq: 8})
-	p := prompt(t, m, "And the LORD said unto")
-	want := greedy(t, c, 0, p, 0, 16)
+	k := c.(*kvContext)
+	p, idle := prompt(t, m, "And the LORD said unto"), prompt(t, m, "Elizabeth was")
+	want := greedy(t, c, 0, p, 0, 60)
 	c.RemoveSeq(0, 0, -1)
-	seqs := []node.Seq{7, 0, 3, 4}
-	var rows []node.Row
-	at := map[node.Seq]int{}
-	for _, s := range seqs {
-		rows = append(rows, rowsOf(p, s, 0)...)
-		at[s] = len(rows) - 1
-	}
-	got := map[node.Seq][]node.Token{}
-	for range want {
-		if err := c.Decode(rows); err != nil {
+	wantIdle := greedy(t, c, 0, idle, 0, 16)
+	c.RemoveSeq(0, 0, -1)
+	for _, s := range []node.Seq{1, 2, 5} { // and 6 is empty
+		if err := c.Decode(rowsOf(idle[:len(idle)-1], s, 0)); err != nil {
 			t.Fatal(err)
 		}
-		rows = nil
-		next := map[node.Seq]int{}
+	}
+	runs := func(seqs []node.Seq) int {
+		n := 0
 		for _, s := range seqs {
-			l, err := c.Logits(at[s])
-			if err != nil {
+			if !slices.ContainsFunc(seqs, func(o node.Seq) bool { return k.stream[o] == k.stream[s]-1 }) {
+				n++
+			}
+		}
+		return n
+	}
+	// Some of them go on in pairs after all did.
+	for _, seqs := range [][]node.Seq{{7, 0, 3, 4}, {7, 3}, {0, 6}} {
+		var rows []node.Row
+		at := map[node.Seq]int{}
+		got := map[node.Seq][]node.Token{}
+		for _, s := range seqs {
+			c.RemoveSeq(s, 0, -1)
+			rows = append(rows, rowsOf(p, s, 0)...)
+			at[s] = len(rows) - 1
+		}
+		for range want {
+			if err := c.Decode(rows); err != nil {
 				t.Fatal(err)
 			}
-			id := argmax(l)
-			got[s] = append(got[s], id)
-			next[s] = len(rows)
-			rows = append(rows, node.Row{Token: id, Pos: c.MaxPos(s) + 1, Seq: s, Logits: true})
+			rows = nil
+			next := map[node.Seq]int{}
+			for _, s := range seqs {
+				l, err := c.Logits(at[s])
+				if err != nil {
+					t.Fatal(err)
+				}
+				id := argmax(l)
+				got[s] = append(got[s], id)
+				next[s] = len(rows)
+				rows = append(rows, node.Row{Token: id, Pos: c.MaxPos(s) + 1, Seq: s, Logits: true})
+			}
+			at = next
 		}
-		at = next
+		for _, s := range seqs {
+			if !slices.Equal(got[s], want) {
+				t.Errorf("%v: sequence %d: %q, want %q", seqs, s, text(m, got[s]), text(m, want))
+			}
+		}
+		if n := runs(seqs); n != 1 {
+			t.Errorf("%v lie in %d runs: %v", seqs, n, k.stream)
+		}
 	}
-	for _, s := range seqs {
-		if !slices.Equal(got[s], want) {
-			t.Errorf("sequence %d: %q, want %q", s, text(m, got[s]), text(m, want))
+	for _, s := range []node.Seq{1, 2, 5} {
+		if got := greedy(t, c, s, idle, len(idle)-1, 16); !slices.Equal(got, wantIdle) {
+			t.Errorf("idle sequence %d: %q, want %q", s, text(m, got), text(m, wantIdle))
+		}
+	}
+	sorted := slices.Sorted(slices.Values(k.stream))
+	for i, s := range sorted {
+		if int(s) != i {
+			t.Fatalf("streams %v", k.stream)
+		}
+	}
+	// States go in and out of where sequences are now.
+	state, err := c.State(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.SetState(6, state), c.CopySeq(6, 3)); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []node.Seq{3, 6} {
+		if !c.RemoveSeq(s, int32(len(idle)-1), -1) {
+			t.Fatal("not cut")
+		}
+		if got := greedy(t, c, s, idle, len(idle)-1, 16); !slices.Equal(got, wantIdle) {
+			t.Errorf("sequence %d from a state: %q, want %q", s, text(m, got), text(m, wantIdle))
 		}
 	}
 }
@@ -116,13 +167,13 @@ func TestLogitsOfEveryRow(t *testing.T) {
 // A prefill that is aborted in its midst keeps what was whole, and goes on.
 func TestAbortInPrefill(t *testing.T) {
 	m := loadDemo(t)
-	c := newContext(t, m, node.ContextOptions{NCtx: 2048, NSeq: 1, NBatch: 2048, NUbatch: 64})
+	c := newContext(t, m, node.ContextOptions{NCtx: 1024, NSeq: 1, NBatch: 1024, NUbatch: 32})
 	p := prompt(t, m, "And the LORD said unto")
 	var long []node.Token
-	for len(long) < 2000 {
+	for len(long) < 1000 {
 		long = append(long, p...)
 	}
-	long = long[:2000]
+	long = long[:1000]
 	want := greedy(t, c, 0, long, 0, 4)
 	for try := range 500 {
 		c.RemoveSeq(0, 0, -1)
@@ -150,7 +201,7 @@ func TestAbortInPrefill(t *testing.T) {
 		if kept == 0 {
 			continue // before the first ubatch
 		}
-		if kept%64 != 0 || kept >= len(long) {
+		if kept%32 != 0 || kept >= len(long) {
 			t.Errorf("%d of %d tokens kept", kept, len(long))
 		}
 		if got := greedy(t, c, 0, long, kept, 4); !slices.Equal(got, want) {
@@ -211,6 +262,158 @@ func TestStateElsewhere(t *testing.T) {
 	}
 	if a, b := next(c, 1), next(d, 4); !slices.Equal(a, b) {
 		t.Errorf("%v and %v", a, b)
+	}
+}
+
+// A copy is there at once for who asks for its state, and stands when its
+// source or itself is given another one.
+func TestStateOfCopy(t *testing.T) {
+	m := loadDemo(t)
+	p, q := prompt(t, m, "And the LORD said unto"), prompt(t, m, "Elizabeth was")
+	one := newContext(t, m, node.ContextOptions{NCtx: 256, NSeq: 1})
+	wantP := greedy(t, one, 0, p, 0, 16)
+	one.RemoveSeq(0, 0, -1)
+	wantQ := greedy(t, one, 0, q, 0, 16)
+	check := func(name string, c node.Context, s node.Seq, p, want []node.Token) {
+		t.Helper()
+		if got := int(c.MaxPos(s)) + 1; got != len(p)-1 {
+			t.Fatalf("%s: %d tokens, want %d", name, got, len(p)-1)
+		}
+		if got := greedy(t, c, s, p, len(p)-1, 16); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", name, text(m, got), text(m, want))
+		}
+	}
+	c := newContext(t, m, node.ContextOptions{NCtx: 256, NSeq: 4})
+	fill := func() {
+		t.Helper()
+		for s := range node.Seq(4) {
+			c.RemoveSeq(s, 0, -1)
+		}
+		if err := c.Decode(append(rowsOf(p[:len(p)-1], 0, 0), rowsOf(q[:len(q)-1], 3, 0)...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill()
+	stateQ, err := c.State(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CopySeq(0, 1); err != nil {
+		t.Fatal(err)
+	}
+	stateP, err := c.State(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetState(2, stateP); err != nil {
+		t.Fatal(err)
+	}
+	check("the state of a copy", c, 2, p, wantP)
+
+	fill()
+	if err := errors.Join(c.CopySeq(0, 1), c.SetState(0, stateQ)); err != nil {
+		t.Fatal(err)
+	}
+	check("a copy whose source was set", c, 1, p, wantP)
+	check("its source", c, 0, q, wantQ)
+
+	fill()
+	if err := errors.Join(c.CopySeq(0, 1), c.SetState(1, stateQ)); err != nil {
+		t.Fatal(err)
+	}
+	check("a copy that was set", c, 1, q, wantQ)
+
+	// Copies are made in the order they were asked for.
+	fill()
+	if err := errors.Join(c.CopySeq(0, 1), c.CopySeq(3, 0), c.CopySeq(1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	c.RemoveSeq(3, 0, -1)
+	check("the copy of a copy", c, 2, p, wantP)
+	check("over its source", c, 0, q, wantQ)
+}
+
+// Contexts of one model work side by side.
+func TestContextsAtOnce(t *testing.T) {
+	m := loadDemo(t)
+	p := prompt(t, m, "And the LORD said unto")
+	want := greedy(t, newContext(t, m, node.ContextOptions{NCtx: 256}), 0, p, 0, 32)
+	var wg sync.WaitGroup
+	for range 4 {
+		c := newContext(t, m, node.ContextOptions{NCtx: 256})
+		wg.Go(func() {
+			rows, pos := rowsOf(p, 0, 0), int32(len(p))
+			var got []node.Token
+			for range want {
+				if err := c.Decode(rows); err != nil {
+					t.Error(err)
+					return
+				}
+				l, err := c.Logits(len(rows) - 1)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got = append(got, argmax(l))
+				if _, err := m.Tokenize(text(m, got), false); err != nil {
+					t.Error(err)
+				}
+				rows = []node.Row{{Token: got[len(got)-1], Pos: pos, Logits: true}}
+				pos++
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// The order of the rows in a Decode is the caller's.
+func TestRowsInAnyOrder(t *testing.T) {
+	m := loadDemo(t)
+	c := newContext(t, m, node.ContextOptions{NCtx: 256, NSeq: 4})
+	var prompts [][]node.Token
+	var want [][]float32
+	for s, text := range []string{"And the LORD said", "Elizabeth was", "The king", "In the beginning"} {
+		prompts = append(prompts, prompt(t, m, text))
+		if err := c.Decode(rowsOf(prompts[s], node.Seq(s), 0)); err != nil {
+			t.Fatal(err)
+		}
+		l, err := c.Logits(len(prompts[s]) - 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, slices.Clone(l))
+		c.RemoveSeq(node.Seq(s), 0, -1)
+	}
+	// Token by token in turns, the last sequence first.
+	var rows []node.Row
+	last := make([]int, 4)
+	for i := range 16 {
+		for s := 3; s >= 0; s-- {
+			if i < len(prompts[s]) {
+				last[s] = len(rows)
+				rows = append(rows, node.Row{Token: prompts[s][i], Pos: int32(i), Seq: node.Seq(s), Logits: i == len(prompts[s])-1})
+			}
+		}
+	}
+	if err := c.Decode(rows); err != nil {
+		t.Fatal(err)
+	}
+	for s := range want {
+		l, err := c.Logits(last[s])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if argmax(l) != argmax(want[s]) {
+			t.Errorf("sequence %d: %d, want %d", s, argmax(l), argmax(want[s]))
+		}
+		for i, x := range l {
+			if math.Abs(float64(x-want[s][i])) > 0.5 {
+				t.Fatalf("sequence %d: logit %d is %v, want %v", s, i, x, want[s][i])
+			}
+		}
 	}
 }
 

@@ -1,4 +1,4 @@
-//go:build !nollama && (((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
@@ -16,6 +16,7 @@ import (
 	"github.com/ebitengine/purego"
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
+	_ "llama9/node/llama/libffi" // says so where it is missing
 )
 
 // Options say how Open opens llama.cpp.
@@ -81,14 +82,10 @@ func open(dir string, log *slog.Logger) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	version := c.version()
-	if v, _, _ := strings.Cut(version, "-"); v != Version {
-		return nil, fmt.Errorf("%s: llama.cpp %s; this program was made for %s and no other, since its structures are laid out by version; %s", dir, version, Version, advice())
-	}
 	if log == nil {
 		log = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
 	}
-	e := &engine{c: c, log: newLogSink(log), version: version}
+	e := &engine{c: c, log: newLogSink(log), version: c.version}
 	if err := yzma.Load(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}

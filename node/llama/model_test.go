@@ -1,13 +1,15 @@
-//go:build !nollama && (((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -122,6 +124,35 @@ func TestOpenAgain(t *testing.T) {
 	}
 	if _, err := open(t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "--llama-lib") {
 		t.Errorf("a directory without libraries: %v", err)
+	}
+}
+
+// Libraries of another version, or of none, are refused by name before any
+// other call.
+func TestOpenRefusesVersions(t *testing.T) {
+	cc, err := exec.LookPath("cc")
+	if err != nil || runtime.GOOS != "linux" {
+		fmt.Fprintf(os.Stderr, "\n*** %s SKIPPED: it builds libraries with cc\n\n", t.Name())
+		t.Skip("no cc")
+	}
+	for code, want := range map[string]string{
+		`const char *llama_version(void) { return "0.9.0"; }`:  "llama.cpp 0.9.0; this program was made for " + Version,
+		`const char *llama_version(void) { return "0.5.01"; }`: "llama.cpp 0.5.01",
+		`int llama_eval(void) { return 0; }`:                   "states no version",
+	} {
+		dir := t.TempDir()
+		src := filepath.Join(dir, "x.c")
+		if err := os.WriteFile(src, []byte(code), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"ggml", "ggml-base", "llama"} {
+			if out, err := exec.Command(cc, "-shared", "-fPIC", "-o", filepath.Join(dir, libName(name)), src).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
+		if _, err := open(dir, nil); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%v, want %q in it", err, want)
+		}
 	}
 }
 

@@ -1,4 +1,4 @@
-//go:build nollama || !(((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build nollama || !(((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
@@ -8,6 +8,9 @@ import (
 
 	"llama9/node"
 )
+
+// On FreeBSD the foreign-function layer needs a flag of the compiler, so that
+// it is left out there too.
 
 // Options say how Open opens llama.cpp.
 type Options struct {

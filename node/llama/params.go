@@ -1,4 +1,4 @@
-//go:build !nollama && (((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
@@ -50,11 +50,8 @@ func onProgress(f func(float32) bool) (callback, data uintptr, free func()) {
 // modelParams turns o into llama_model_params; free when the load is over.
 func (e *engine) modelParams(ctx context.Context, o node.LoadOptions, progress func(float32)) (p yzma.ModelParams, free func(), err error) {
 	p = yzma.ModelDefaultParams()
-	switch {
-	case o.NGPULayers < 0:
-		p.NGpuLayers = 0
-	case o.NGPULayers > 0:
-		p.NGpuLayers = int32(min(o.NGPULayers, 1<<30))
+	if o.NGPULayers != 0 { // llama.cpp's default is -1: all
+		p.NGpuLayers = int32(max(-1, min(o.NGPULayers, 1<<30)))
 	}
 	if o.MainGPU < 0 || o.MainGPU > 1<<10 {
 		return p, nil, fmt.Errorf("main GPU %d: no such device", o.MainGPU)

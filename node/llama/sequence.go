@@ -1,4 +1,4 @@
-//go:build !nollama && (((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
@@ -36,7 +36,8 @@ func (c *kvContext) CopySeq(src, dst node.Seq) error {
 	if c.next[src] == 0 {
 		return nil
 	}
-	purego.SyscallN(c.m.e.c.seqCp, c.mem, int32Arg(src), int32Arg(dst), int32Arg(0), int32Arg(-1))
+	purego.SyscallN(c.m.e.c.seqCp, c.mem, int32Arg(c.stream[src]), int32Arg(c.stream[dst]), int32Arg(0), int32Arg(-1))
+	c.copied = true
 	c.next[dst] = c.MaxPos(dst) + 1
 	if c.next[dst] != c.next[src] {
 		return fmt.Errorf("copy of sequence %d has %d tokens of %d", src, c.next[dst], c.next[src])
@@ -60,7 +61,7 @@ func (c *kvContext) RemoveSeq(s node.Seq, from, to int32) bool {
 	if to == c.next[s] {
 		end = -1
 	}
-	r, _, _ := purego.SyscallN(c.m.e.c.seqRm, c.mem, int32Arg(s), int32Arg(from), int32Arg(end))
+	r, _, _ := purego.SyscallN(c.m.e.c.seqRm, c.mem, int32Arg(c.stream[s]), int32Arg(from), int32Arg(end))
 	c.next[s] = c.MaxPos(s) + 1
 	return byte(r) != 0
 }
@@ -84,7 +85,7 @@ func (c *kvContext) ShiftSeq(s node.Seq, from, to, delta int32) error {
 	if int64(from)+int64(delta) < 0 || int64(to)+int64(delta) > int64(c.o.NCtx) {
 		return fmt.Errorf("positions %d to %d of sequence %d moved by %d leave the context of %d", from, to, s, delta, c.o.NCtx)
 	}
-	purego.SyscallN(c.m.e.c.seqAdd, c.mem, int32Arg(s), int32Arg(from), int32Arg(to), int32Arg(delta))
+	purego.SyscallN(c.m.e.c.seqAdd, c.mem, int32Arg(c.stream[s]), int32Arg(from), int32Arg(to), int32Arg(delta))
 	c.next[s] = c.MaxPos(s) + 1
 	return nil
 }

@@ -1,4 +1,4 @@
-//go:build !nollama && (((freebsd || linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
+//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
 
 package llama
 
@@ -49,17 +49,14 @@ func (c *kvContext) State(s node.Seq) ([]byte, error) {
 	if c.next[s] == 0 {
 		return nil, fmt.Errorf("sequence %d is empty", s)
 	}
-	n := yzma.StateSeqGetSize(c.ptr, yzma.SeqId(s))
-	if n == 0 {
-		return nil, errors.New("the model's memory has no state to give")
+	if err := c.flush(); err != nil {
+		return nil, err
 	}
-	b := make([]byte, uint64(stateHeader)+n)
-	data := b[stateHeader:]
-	got := yzma.StateSeqGetData(c.ptr, data, yzma.SeqId(s))
-	if got == 0 || got > n {
-		return nil, fmt.Errorf("state of sequence %d: %d of %d bytes", s, got, n)
+	b, err := c.rawState(s, stateHeader)
+	if err != nil {
+		return nil, err
 	}
-	data, err := c.strip(data[:got], s)
+	data, err := c.strip(b[stateHeader:], int(c.stream[s]), uint32(c.next[s]))
 	if err != nil {
 		return nil, err
 	}
@@ -71,14 +68,29 @@ func (c *kvContext) State(s node.Seq) ([]byte, error) {
 	return b, nil
 }
 
-// strip takes the empty streams off the state of sequence s, in place.
-func (c *kvContext) strip(data []byte, s node.Seq) ([]byte, error) {
+// rawState gives what llama.cpp writes of sequence s, after room bytes.
+func (c *kvContext) rawState(s node.Seq, room int) ([]byte, error) {
+	stream := yzma.SeqId(c.stream[s])
+	n := yzma.StateSeqGetSize(c.ptr, stream)
+	if n == 0 {
+		return nil, errors.New("the model's memory has no state to give")
+	}
+	b := make([]byte, uint64(room)+n)
+	got := yzma.StateSeqGetData(c.ptr, b[room:], stream)
+	if got == 0 || got > n {
+		return nil, fmt.Errorf("state of sequence %d: %d of %d bytes", s, got, n)
+	}
+	return b[:uint64(room)+got], nil
+}
+
+// strip takes the empty streams off a state of n tokens in stream s, in place.
+func (c *kvContext) strip(data []byte, s int, n uint32) ([]byte, error) {
 	if !c.m.shape.plain {
 		return data, nil
 	}
-	before, after := stateStreams+4+4*int(s), 4*(c.o.NSeq-1-int(s))
+	before, after := stateStreams+4+4*s, 4*(c.o.NSeq-1-s)
 	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(data[at:]) }
-	ok := len(data) > before+4+after && u32(stateStreams) == uint32(c.o.NSeq) && u32(before) == uint32(c.next[s])
+	ok := len(data) > before+4+after && u32(stateStreams) == uint32(c.o.NSeq) && u32(before) == n
 	for i := stateStreams + 4; ok && i < before; i += 4 {
 		ok = u32(i) == 0
 	}
@@ -88,8 +100,8 @@ func (c *kvContext) strip(data []byte, s node.Seq) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("llama.cpp's state is laid out in another way than known")
 	}
-	n := copy(data[stateStreams:], data[before:len(data)-after])
-	return data[:stateStreams+n], nil
+	kept := copy(data[stateStreams:], data[before:len(data)-after])
+	return data[:stateStreams+kept], nil
 }
 
 // dress makes of a stripped state one of this context. The stream it stands in
@@ -123,8 +135,11 @@ func (c *kvContext) SetState(s node.Seq, state []byte) error {
 	case uint64(tokens) > uint64(c.o.NCtx):
 		return fmt.Errorf("state of %d tokens in a context of %d", tokens, c.o.NCtx)
 	}
+	if err := c.flush(); err != nil {
+		return err
+	}
 	c.RemoveSeq(s, 0, -1)
-	got := yzma.StateSeqSetData(c.ptr, c.dress(data), yzma.SeqId(s))
+	got := yzma.StateSeqSetData(c.ptr, c.dress(data), yzma.SeqId(c.stream[s]))
 	c.next[s] = c.MaxPos(s) + 1
 	if got == 0 || c.next[s] != int32(tokens) {
 		c.RemoveSeq(s, 0, -1)

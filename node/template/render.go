@@ -20,13 +20,16 @@ func (t *Template) renderJinja(msgs []styxfs.Message, v Vars) (jinja.Str, error)
 		miss = len(msgs) + 1 // contents that best lacks
 		fail error
 	)
+	// try says whether to stop.
 	try := func(msgs []styxfs.Message, typed bool) bool {
 		s, err := t.once(msgs, v, typed)
 		if err != nil {
-			if fail == nil || raised(fail) && !raised(err) {
+			// What the template says itself, to the messages as they are,
+			// is the best reason.
+			if fail == nil || !raised(fail) && raised(err) {
 				fail = err
 			}
-			return false
+			return spent(err)
 		}
 		n := missing(s, msgs)
 		if n < miss {
@@ -34,18 +37,15 @@ func (t *Template) renderJinja(msgs []styxfs.Message, v Vars) (jinja.Str, error)
 		}
 		return n == 0
 	}
-	if try(msgs, false) || try(msgs, true) {
-		return best, nil
-	}
-	if folded := fold(msgs); folded != nil {
-		if try(folded, false) || try(folded, true) {
-			return best, nil
+	if done := try(msgs, false) || try(msgs, true); !done {
+		if folded := fold(msgs); folded != nil {
+			_ = try(folded, false) || try(folded, true)
 		}
 	}
-	if miss <= len(msgs) {
-		return best, nil
+	if miss > len(msgs) {
+		return jinja.Str{}, fail
 	}
-	return jinja.Str{}, fail
+	return best, nil
 }
 
 func raised(err error) bool {
@@ -53,8 +53,29 @@ func raised(err error) bool {
 	return errors.As(err, &e) && e.Raised
 }
 
-// once renders msgs as they are.
+func spent(err error) bool {
+	var e *jinja.Error
+	return errors.As(err, &e) && e.Spent
+}
+
+// once renders msgs as they are, without tools. Templates for tools alone go
+// over the list without looking whether there is one; they get an empty one.
 func (t *Template) once(msgs []styxfs.Message, v Vars, typed bool) (jinja.Str, error) {
+	vars, lim := variables(msgs, v, typed)
+	s, err := t.jinja.Render(vars, v.Date, lim)
+	if err == nil || raised(err) || spent(err) {
+		return s, err
+	}
+	vars["tools"] = []any{}
+	vars["functions"] = ""
+	if s, err := t.jinja.Render(vars, v.Date, lim); err == nil {
+		return s, nil
+	}
+	return s, err
+}
+
+// variables are what a template sees, and what it may spend.
+func variables(msgs []styxfs.Message, v Vars, typed bool) (map[string]any, jinja.Limits) {
 	list := &jinja.List{}
 	size := 0
 	for i, m := range msgs {
@@ -74,10 +95,10 @@ func (t *Template) once(msgs []styxfs.Message, v Vars, typed bool) (jinja.Str, e
 	vars["bos_token"] = v.BOS
 	vars["eos_token"] = v.EOS
 	vars["add_generation_prompt"] = true
-	return t.jinja.Render(vars, v.Date, jinja.Limits{
+	return vars, jinja.Limits{
 		Steps: jinja.DefaultSteps + 1000*len(msgs),
 		Bytes: jinja.DefaultBytes + 32*size,
-	})
+	}
 }
 
 // missing counts the messages of system and user, and the last one, of whose

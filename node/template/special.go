@@ -99,8 +99,9 @@ func gigachat(w *writer, msgs []styxfs.Message) {
 	w.tag("assistant<|role_sep|>")
 }
 
+// hunyuanDense opens an answer once; llama.cpp does it twice, after a question
+// and before its answer, which the model's own template does not.
 func hunyuanDense(w *writer, msgs []styxfs.Message) {
-	w.tag("<｜hy_begin▁of▁sentence｜>")
 	for i, m := range msgs {
 		switch {
 		case i == 0 && m.Role == system:

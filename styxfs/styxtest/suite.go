@@ -21,10 +21,10 @@ import (
 // Options are facts about the server under test.
 type Options struct {
 	// Deterministic: the same conversation with the same seed gives the
-	// same answer, alone or among others.
+	// same answer again, where nothing else runs.
 	Deterministic bool
-	// Exact: a turn that goes on after a prefix (token) makes the bytes of
-	// one that did not stop.
+	// Exact: so it does among others, and a turn that goes on after a
+	// prefix (token) makes the bytes of one that did not stop.
 	Exact bool
 	// Settings are lines for the ctl of every session that is made.
 	Settings string

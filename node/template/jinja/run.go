@@ -15,7 +15,7 @@ type Limits struct {
 // Defaults of Limits. The templates of known models take some hundred steps a
 // message and copy a message a few times.
 const (
-	DefaultSteps = 5_000_000
+	DefaultSteps = 2_000_000
 	DefaultBytes = 256 << 20
 	DefaultDepth = 100
 )
@@ -120,14 +120,14 @@ func fromGo(v any) any {
 func (r *run) step(n int) {
 	r.steps -= n
 	if r.steps < 0 {
-		fail("the template takes too many steps")
+		spent("the template takes too many steps")
 	}
 }
 
 // grow takes n bytes off the budget; call it before making them.
 func (r *run) grow(n int) {
 	if n < 0 || n > r.bytes {
-		fail("the template makes too much text")
+		spent("the template makes too much text")
 	}
 	r.bytes -= n
 }
@@ -135,7 +135,7 @@ func (r *run) grow(n int) {
 // room is grow for n pieces of size bytes, proof against overflow.
 func (r *run) room(n, size int) {
 	if n > 0 && size > r.bytes/n {
-		fail("the template makes too much text")
+		spent("the template makes too much text")
 	}
 	r.grow(n * size)
 }
@@ -143,7 +143,7 @@ func (r *run) room(n, size int) {
 // enter goes one call or one value deeper; the result comes back up.
 func (r *run) enter() func() {
 	if r.depth--; r.depth < 0 {
-		fail("the template calls itself too deep")
+		spent("the template calls itself too deep")
 	}
 	return func() { r.depth++ }
 }

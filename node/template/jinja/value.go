@@ -135,12 +135,12 @@ func (a args) int(i int, name string, deflt int64) int64 {
 	return asInt(v, name)
 }
 
-// An Error is what is wrong with a template or its rendering. Raised is set
-// when the template itself called raise_exception.
+// An Error is what is wrong with a template or its rendering.
 type Error struct {
 	Line   int // 0: unknown
 	Text   string
-	Raised bool
+	Raised bool // the template itself called raise_exception
+	Spent  bool // one of the Limits was reached
 }
 
 func (e *Error) Error() string {
@@ -314,3 +314,6 @@ func (r *run) compare(a, b any) int {
 	}
 	return 0
 }
+
+// spent ends a rendering that reached one of its limits.
+func spent(text string) { panic(&Error{Text: text, Spent: true}) }
