@@ -52,6 +52,7 @@ type conn struct {
 	session context.Context
 	cancel  context.CancelCauseFunc
 	dialect dialect // nil before the first Tversion
+	linux   bool    // it is 9P2000.L
 	msize   uint32
 	fids    map[uint32]*fid
 	tags    map[uint16]*request // under way, but for cur

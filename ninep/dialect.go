@@ -19,8 +19,6 @@ type dialect interface {
 	answer(b []byte, r *request) ([]byte, error)
 	// fail adds the frame that says err.
 	fail(b []byte, tag uint16, err error) []byte
-	// entry adds one of a directory's entries.
-	entry(b []byte, s *Stat) []byte
 	// shape makes s what a client of the dialect can understand.
 	shape(s *Stat)
 	// print is a frame in a line.
@@ -30,6 +28,9 @@ type dialect interface {
 // negotiate gives the dialect for a Tversion and the name that says so. Nil,
 // "unknown" is none. What follows a period is dropped, as version(5) has it.
 func negotiate(version string) (dialect, string) {
+	if version == "9P2000.L" || strings.HasPrefix(version, "9P2000.L.") {
+		return p2000L{}, "9P2000.L"
+	}
 	if name, _, _ := strings.Cut(version, "."); name == "9P2000" {
 		return p2000{}, "9P2000"
 	}

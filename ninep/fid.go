@@ -20,7 +20,12 @@ type openFile struct {
 
 	// A directory's entries as read at offset 0; one Tread at a time.
 	entries []Stat
-	nextDir uint64 // the offset that the next read must have
+	nextDir uint64 // the offset that the next Tread must have
+
+	fills  bool // its client may send what fill is about
+	fill   fill
+	locks  bool   // it may have locks, on the file of
+	locked uint64 // this path
 }
 
 // A fid is a client's name for a file. See intro(5). All is guarded by the
@@ -28,7 +33,7 @@ type openFile struct {
 //
 // Requests on a fid begin in order of arrival. Those that change it or write
 // run alone; a Tread, a Twalk to another fid and a Tstat begin when those
-// before them are over, but hold nobody up. Tclunk and Tremove moreover end
+// before them are over, but hold nobody up; so do the like of them in 9P2000.L. Tclunk and Tremove moreover end
 // the Treads that still run, and wait for them.
 type fid struct {
 	num   uint32
@@ -54,10 +59,10 @@ func (f *fid) start(r *request) bool {
 			r.after.before = r
 		}
 		f.reads, r.reading = r, true
-	case r.op == opStat, r.op == opWalk && r.newFid != nil:
+	case r.beside():
 	default:
 		f.busy = true
-		if r.op == opRead {
+		if r.reads() {
 			f.dir = r
 		}
 		if (r.op == opClunk || r.op == opRemove) && f.reads != nil {
@@ -72,6 +77,18 @@ func (f *fid) start(r *request) bool {
 	f.note(r)
 	return true
 }
+
+// beside says whether r holds up nothing that comes after it on its fid.
+func (r *request) beside() bool {
+	switch r.op {
+	case opStat, opGetattr, opReadlink, opStatfs, opGetlock, opRefuse:
+		return true
+	}
+	return r.op == opWalk && r.newFid != nil
+}
+
+// reads says whether r reads a file or directory.
+func (r *request) reads() bool { return r.op == opRead || r.op == opReaddir }
 
 // note lets r see f as it is at r's start.
 func (f *fid) note(r *request) {
@@ -96,7 +113,7 @@ func (f *fid) end(r *request, run *line) {
 			run.push(f.drain)
 			f.drain = nil
 		}
-	case r.op == opStat, r.op == opWalk && r.newFid != nil:
+	case r.beside():
 	default:
 		f.busy, f.dir = false, nil
 		f.pump(run)
@@ -111,7 +128,7 @@ func (f *fid) endDir() {
 	}
 	f.dir.ctx.cancel(context.Canceled)
 	for r := f.queue.head; r != nil; r = r.next {
-		if r.op == opRead {
+		if r.reads() {
 			r.ctx.cancel(context.Canceled)
 		}
 	}

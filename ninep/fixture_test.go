@@ -45,6 +45,7 @@ type memFS struct {
 	path  uint64
 	pipe  []byte
 	ended bool
+	fault error // read behind the end of the pipe
 	wake  chan struct{}
 	log   []string
 	last  *Attach
@@ -386,7 +387,7 @@ func (h memPipe) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
 	if off >= int64(len(h.fs.pipe)) {
-		return 0, nil
+		return 0, h.fs.fault
 	}
 	return copy(p, h.fs.pipe[off:]), nil
 }
@@ -394,6 +395,15 @@ func (h memPipe) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 func (h memPipe) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	h.fs.say(string(p))
 	return len(p), nil
+}
+
+// finish ends the pipe.
+func (f *memFS) finish(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended, f.fault = true, err
+	close(f.wake)
+	f.wake = make(chan struct{})
 }
 
 func (f *memFS) say(s string) {

@@ -171,8 +171,8 @@ type DirReader interface {
 // An Attach says who asks for a tree, and for which one. See attach(5).
 type Attach struct {
 	// User is who the files are opened for: the peer's login name where the
-	// transport knows it (Known), else Uname, else the name of NUname in
-	// this machine's passwd, else NUname in decimal, else "none".
+	// transport knows it (Known), else who NUname is in this machine's
+	// passwd, or NUname in decimal, else Uname, else "none".
 	User   string
 	Known  bool   // User comes from the peer's credentials, not from a claim
 	Uname  string // as sent

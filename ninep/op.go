@@ -67,6 +67,28 @@ func (c *conn) call(r *request) (err error) {
 		return err
 	case opWstat:
 		return c.wstat(ctx, r)
+	case opMkdir:
+		return c.mkdir(ctx, r)
+	case opUnlinkat:
+		return c.unlinkat(ctx, r)
+	case opGetattr:
+		return c.getattr(ctx, r)
+	case opSetattr:
+		return c.setattr(ctx, r)
+	case opReaddir:
+		return c.readdir(ctx, r)
+	case opReadlink:
+		return c.readlink(ctx, r)
+	case opStatfs:
+		return c.statfs(ctx, r)
+	case opFsync:
+		return c.fsync(ctx, r)
+	case opLock:
+		return c.lock(r)
+	case opGetlock:
+		return c.getlock(r)
+	case opRefuse:
+		return refuse(r)
 	}
 	return ErrNotSupp
 }
@@ -90,10 +112,10 @@ func (c *conn) attach(ctx context.Context, r *request) error {
 	switch {
 	case c.peer.known:
 		a.User = c.peer.user
-	case a.Uname != "":
-		a.User = a.Uname
 	case a.NUname != NoUid:
 		a.User = loginName(a.NUname)
+	case a.Uname != "":
+		a.User = a.Uname
 	default:
 		a.User = "none"
 	}
@@ -137,7 +159,8 @@ func loginName(uid uint32) string {
 // walk walks to r.at and gives the qids on the way, which are fewer than the
 // names if one is not there; r.at is then nil. See walk(5).
 func (c *conn) walk(ctx context.Context, r *request) error {
-	if r.open != nil {
+	// diod's tools walk from open directories, to other fids.
+	if r.open != nil && !(c.linux && r.newFid != nil) {
 		return errOpenFid
 	}
 	if len(r.names) == 0 {
@@ -162,13 +185,17 @@ func (c *conn) walk(ctx context.Context, r *request) error {
 	return nil
 }
 
-// step goes from p, whose description is s, to name.
+// step goes from p, whose description is s, to name. A symbolic link leads to
+// what is below its target, for clients that leave it to the server.
 func (c *conn) step(ctx context.Context, p *place, s *Stat, name string, who *Attach) (*place, Stat, error) {
-	if s.Mode&DMDIR == 0 {
+	if s.Mode&(DMDIR|DMSYMLINK) == 0 {
 		return nil, Stat{}, ErrNotDir
 	}
 	if !may(s, who.User, permExec) {
 		return nil, Stat{}, ErrPermission
+	}
+	if name == "." && c.linux {
+		return p, *s, nil // diod's tools walk there
 	}
 	if name == ".." {
 		if p.up != nil {
@@ -212,8 +239,14 @@ func (c *conn) open(ctx context.Context, r *request) error {
 	if err != nil {
 		return err
 	}
-	if s.Mode&DMDIR != 0 && mode&^ORCLOSE != OREAD {
+	isDir := s.Mode&(DMDIR|DMSYMLINK) != 0
+	switch {
+	case s.Mode&DMSYMLINK != 0 && r.flags&lNofollow != 0:
+		return errLoop
+	case isDir && mode&^ORCLOSE != OREAD:
 		return ErrIsDir
+	case r.flags&lDirectory != 0 && !isDir:
+		return ErrNotDir
 	}
 	if !may(&s, r.who.User, wants(mode)) {
 		return ErrPermission
@@ -249,20 +282,30 @@ func (c *conn) create(ctx context.Context, r *request) error {
 	if r.perm&DMDIR != 0 && mode&^ORCLOSE != OREAD {
 		return ErrIsDir
 	}
-	p := r.place
-	s, err := c.stat(ctx, p.node)
+	p, h, s, err := c.make(ctx, r, mode)
 	if err != nil {
 		return err
 	}
+	r.at = p
+	return c.opened(r, h, mode, s.Qid)
+}
+
+// make makes the file that r names in the directory of r's fid.
+func (c *conn) make(ctx context.Context, r *request, mode OpenMode) (*place, Handle, Stat, error) {
+	p := r.place
+	s, err := c.stat(ctx, p.node)
+	if err != nil {
+		return nil, nil, s, err
+	}
 	if s.Mode&DMDIR == 0 {
-		return ErrNotDir
+		return nil, nil, s, ErrNotDir
 	}
 	if !may(&s, r.who.User, permWrite) {
-		return ErrPermission
+		return nil, nil, s, ErrPermission
 	}
 	cr, ok := p.node.(Creator)
 	if !ok {
-		return ErrPermission
+		return nil, nil, s, ErrPermission
 	}
 	// A new file has at most the permissions of its directory.
 	perm := r.perm & (^uint32(0666) | s.Mode&0666)
@@ -271,17 +314,16 @@ func (c *conn) create(ctx context.Context, r *request) error {
 	}
 	n, h, err := cr.Create(ctx, r.name, perm, mode)
 	if err != nil {
-		return err
+		return nil, nil, s, err
 	}
 	if n == nil || h == nil {
-		return ErrIO
+		return nil, nil, s, ErrIO
 	}
 	if s, err = c.stat(ctx, n); err != nil {
 		h.Close(ctx)
-		return err
+		return nil, nil, s, err
 	}
-	r.at = &place{p, n}
-	return c.opened(r, h, mode, s.Qid)
+	return &place{p, n}, h, s, nil
 }
 
 // opened notes what h can do.
@@ -289,8 +331,8 @@ func (c *conn) opened(r *request, h Handle, mode OpenMode, q Qid) error {
 	if h == nil {
 		return ErrIO
 	}
-	o := &openFile{handle: h, mode: mode}
-	if q.Type&QTDIR != 0 {
+	o := &openFile{handle: h, mode: mode, fills: c.linux && r.flags&lNonblock == 0}
+	if q.Type&(QTDIR|QTSYMLINK) != 0 {
 		o.dir, _ = h.(DirReader)
 	} else {
 		if mode.Readable() {
@@ -318,18 +360,25 @@ func (c *conn) readFile(ctx context.Context, r *request) error {
 	if r.offset > math.MaxInt64 {
 		return errOffset
 	}
+	if c.linux && o.dir != nil {
+		return ErrIsDir // Treaddir is for that
+	}
 	off := int64(r.offset)
 	count := int(min(r.count, c.most()))
-	if o.waiter != nil && o.reader != nil && count > 0 {
-		if r.ctx.turn != 0 {
-			// The one place that knows that a read would block, and that
-			// still can answer it with 0 bytes: for clients that ask again
-			// until a buffer is full.
-			if !o.waiter.Ready(off) {
-				return errWait
+	streams := o.waiter != nil && o.reader != nil && count > 0
+	rest := false // of what read(2) asked for, which has got something
+	if streams {
+		rest = o.fills && o.fill.is(off, r.count)
+		switch {
+		case rest && !o.waiter.Ready(off):
+			count = 0
+		case rest:
+		case r.ctx.turn == 0:
+			if err := o.waiter.Wait(ctx, off); err != nil {
+				return err
 			}
-		} else if err := o.waiter.Wait(ctx, off); err != nil {
-			return err
+		case !o.waiter.Ready(off):
+			return errWait
 		}
 	}
 	if r.wait || r.ctx.turn == 0 {
@@ -349,9 +398,15 @@ func (c *conn) readFile(ctx context.Context, r *request) error {
 	if n < 0 || n > count {
 		err = ErrIO
 	}
+	if err != nil && rest {
+		n, err = 0, nil
+	}
 	if err != nil {
 		b.free()
 		return err
+	}
+	if streams && o.fills {
+		o.fill.got(off, r.count, n)
 	}
 	b.b = b.b[:RreadSize+n]
 	PutRread(b.b, r.tag, n)
@@ -381,7 +436,7 @@ func (c *conn) readDir(ctx context.Context, o *openFile, p []byte, off uint64) (
 			}
 			break
 		}
-		b = c.dialect.entry(b, &s)
+		b = AppendStat(b, &s)
 		o.entries = o.entries[1:]
 	}
 	o.nextDir = off + uint64(len(b))

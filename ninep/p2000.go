@@ -84,8 +84,6 @@ func (p2000) fail(b []byte, tag uint16, err error) []byte {
 	return b
 }
 
-func (p2000) entry(b []byte, s *Stat) []byte { return AppendStat(b, s) }
-
 // shape shows a symbolic link as a directory: 9P2000 has no links.
 func (p2000) shape(s *Stat) {
 	if s.Mode&DMSYMLINK != 0 {

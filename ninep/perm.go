@@ -54,12 +54,17 @@ func wants(m OpenMode) (want uint32) {
 // wstat does a Twstat. All of a change is refused if part of it is. See
 // stat(5).
 func (c *conn) wstat(ctx context.Context, r *request) error {
-	ch, p, user := &r.change, r.place, r.who.User
-	s, err := c.stat(ctx, p.node)
+	s, err := c.stat(ctx, r.place.node)
 	if err != nil {
 		return err
 	}
-	unchanged(ch, &s)
+	return c.change(ctx, r, &s)
+}
+
+// change does what r.change asks for to the file of r, whose description is s.
+func (c *conn) change(ctx context.Context, r *request, s *Stat) error {
+	ch, p, user := &r.change, r.place, r.who.User
+	unchanged(ch, s)
 	set, ok := p.node.(Setter)
 	if *ch == (StatChange{}) {
 		if ok {
@@ -67,7 +72,7 @@ func (c *conn) wstat(ctx context.Context, r *request) error {
 		}
 		return nil
 	}
-	if err := c.mayChange(ctx, ch, &s, p, user); err != nil {
+	if err := c.mayChange(ctx, ch, s, p, user); err != nil {
 		return err
 	}
 	if ok {

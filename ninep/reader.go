@@ -236,6 +236,9 @@ func (c *conn) admit(r *request) (now bool, err error) {
 	if f == nil {
 		return false, ErrBadFid
 	}
+	if r.op == opRefuse && c.fids[r.second] == nil {
+		return false, ErrBadFid
+	}
 	r.fid = f
 	if r.op == opWalk && r.newNum != r.num {
 		if r.newFid, err = c.newFid(r.newNum); err != nil {
@@ -343,7 +346,7 @@ func (c *conn) send(r *request, err error) {
 	b := t.b
 	if err == nil {
 		b, err = c.dialect.answer(b, r)
-		if err == nil && len(b)-n > int(c.msize) {
+		if err == nil && len(b)-n >= int(c.msize) {
 			err = errMsize
 		}
 	}

@@ -19,6 +19,17 @@ const (
 	opRemove
 	opStat
 	opWstat
+	opMkdir
+	opUnlinkat
+	opGetattr
+	opSetattr
+	opReaddir
+	opReadlink
+	opStatfs
+	opFsync
+	opLock
+	opGetlock
+	opRefuse // of a message that this server has not
 )
 
 // A request is a message of a client, free of dialect, and what becomes of it.
@@ -45,7 +56,10 @@ type request struct {
 	data   []byte
 	change StatChange
 	frame  *block // where data is, if not in the connection's input
+	second uint32 // another fid that must be there
+	flags  uint32 // of an open in 9P2000.L
 	msg    Fcall  // the dialect's own
+	l      *Lcall // 9P2000.L's own; nil before the first
 
 	// what was found when it began
 	place *place
@@ -86,9 +100,12 @@ func (r *request) recycle() {
 		return
 	}
 	names, qids, flushes := r.names, r.qids, r.flushes
-	wname, wqid := r.msg.Wname, r.msg.Wqid
+	wname, wqid, l := r.msg.Wname, r.msg.Wqid, r.l
 	clear(names)
-	*r = request{names: names[:0], qids: qids[:0], flushes: flushes[:0]}
+	if l != nil {
+		*l = Lcall{}
+	}
+	*r = request{names: names[:0], qids: qids[:0], flushes: flushes[:0], l: l}
 	r.msg.Wname, r.msg.Wqid = wname[:0], wqid[:0]
 	requests.Put(r)
 }

@@ -23,6 +23,7 @@ type wire struct {
 	fs   *memFS
 	done chan error // ServeConn's result
 	stop context.CancelFunc
+	dotl bool // it speaks 9P2000.L
 }
 
 // dial serves fs on one end of a pair of sockets and gives the other.
@@ -102,7 +103,29 @@ func (w *wire) write(b []byte) {
 // send sends the messages of lines, in one write.
 func (w *wire) send(lines ...string) {
 	w.t.Helper()
-	w.write(frames(w.t, lines...))
+	if len(lines) > 0 && strings.HasPrefix(lines[0], "Tversion") {
+		w.dotl = strings.Contains(lines[0], "'9P2000.L")
+	}
+	if w.dotl {
+		w.write(lframes(w.t, lines...))
+	} else {
+		w.write(frames(w.t, lines...))
+	}
+}
+
+// lframes are messages of 9P2000.L.
+func lframes(t testing.TB, lines ...string) (b []byte) {
+	t.Helper()
+	for _, line := range lines {
+		l, err := ParseLcall(line)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if b, err = l.Append(b); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+	return b
 }
 
 func frames(t testing.TB, lines ...string) (b []byte) {
@@ -122,6 +145,36 @@ func frames(t testing.TB, lines ...string) (b []byte) {
 // recv gives the next message.
 func (w *wire) recv() *Fcall {
 	w.t.Helper()
+	b := w.frame()
+	var f Fcall
+	if err := f.Decode(b); err != nil {
+		w.t.Fatalf("bad frame from the server: %x: %v", b, err)
+	}
+	return &f
+}
+
+// recvL gives the next message, which is of 9P2000.L.
+func (w *wire) recvL() *Lcall {
+	w.t.Helper()
+	b := w.frame()
+	var l Lcall
+	if err := l.Decode(b); err != nil {
+		w.t.Fatalf("bad frame from the server: %x: %v", b, err)
+	}
+	return &l
+}
+
+// line gives the next message in a line.
+func (w *wire) line() string {
+	w.t.Helper()
+	if w.dotl {
+		return w.recvL().Line()
+	}
+	return w.recv().Line()
+}
+
+func (w *wire) frame() []byte {
+	w.t.Helper()
 	w.conn.SetReadDeadline(time.Now().Add(testWait))
 	var size [4]byte
 	if _, err := io.ReadFull(w.r, size[:]); err != nil {
@@ -132,18 +185,14 @@ func (w *wire) recv() *Fcall {
 	if _, err := io.ReadFull(w.r, b[4:]); err != nil {
 		w.t.Fatal("read: ", err)
 	}
-	var f Fcall
-	if err := f.Decode(b); err != nil {
-		w.t.Fatalf("bad frame from the server: %x: %v", b, err)
-	}
-	return &f
+	return b
 }
 
 // want checks that the next message is line. A "*" at its end stands for any
 // rest.
 func (w *wire) want(line string) {
 	w.t.Helper()
-	if got := w.recv().Line(); !matches(got, line) {
+	if got := w.line(); !matches(got, line) {
 		w.t.Fatalf("got  %s\nwant %s", got, line)
 	}
 }
@@ -188,6 +237,14 @@ func (w *wire) start() *wire {
 	w.t.Helper()
 	w.do("Tversion tag 65535 msize 65560 version '9P2000'", "Rversion tag 65535 msize 65560 version '9P2000'")
 	w.do("Tattach tag 1 fid 0 afid -1 uname glenda aname ''", "Rattach tag 1*")
+	return w
+}
+
+// startL is start in 9P2000.L.
+func (w *wire) startL() *wire {
+	w.t.Helper()
+	w.do("Tversion tag 65535 msize 65560 version '9P2000.L'", "Rversion tag 65535 msize 65560 version '9P2000.L'")
+	w.do("Tattach tag 1 fid 0 afid -1 uname glenda aname '' n_uname -1", "Rattach tag 1*")
 	return w
 }
 

@@ -29,6 +29,8 @@ type Server struct {
 	once    sync.Once
 	limits  Limits
 	traceMu sync.Mutex // one line at a time to Trace
+	ids     ids
+	locks   locks
 
 	mu    sync.Mutex // guards below
 	conns int

@@ -28,7 +28,7 @@ func (c *conn) version(r *request, bad error) error {
 	}
 	c.mu.Lock()
 	c.begin()
-	c.dialect = nil
+	c.dialect, c.linux = nil, false
 	if c.closed {
 		c.cancel(ErrHangup)
 		c.mu.Unlock()
@@ -36,11 +36,15 @@ func (c *conn) version(r *request, bad error) error {
 	}
 	if err == nil {
 		c.dialect = d
+		_, c.linux = d.(p2000L)
 		c.msize = min(r.msize, c.srv.msize())
 	}
 	b := newBlock(0)
 	if err != nil {
-		b.b = p2000{}.fail(b.b, r.tag, err)
+		if d == nil {
+			d = p2000{}
+		}
+		b.b = d.fail(b.b, r.tag, err)
 	} else {
 		reply := Fcall{Type: Rversion, Tag: r.tag, Msize: min(r.msize, c.srv.msize()), Version: name}
 		b.b, _ = reply.Append(b.b) // the strings are ours
@@ -78,6 +82,9 @@ func (c *conn) clunkAll() {
 // shut closes o, and removes the file if it was opened ORCLOSE.
 func (c *conn) shut(ctx context.Context, p *place, o *openFile) (err error) {
 	defer c.caught(&err)
+	if o.locks {
+		c.srv.locks.drop(o)
+	}
 	if o.mode&ORCLOSE != 0 {
 		defer func() {
 			defer c.caught(&err)

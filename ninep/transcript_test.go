@@ -17,10 +17,12 @@ import (
 //	              a last "*" stands for any rest
 //	!wait NAME    wait until the blocking file NAME is in use
 //	!say TEXT     write to the pipe, behind the server's back
+//	!fail         the pipe fails behind its last byte
+//	!end          the pipe ends
 //	!eof          the server hangs up
 //
 // A file that does not begin with a Tversion is played after one and an attach
-// of fid 0 as glenda.
+// of fid 0 as glenda. Those in testdata/linux are of 9P2000.L.
 func TestTranscripts(t *testing.T) {
 	names, err := filepath.Glob("testdata/*.p9")
 	if err != nil || len(names) == 0 {
@@ -32,12 +34,29 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			play(t, strings.Split(string(b), "\n"))
+			play(t, (*wire).start, strings.Split(string(b), "\n"))
 		})
 	}
 }
 
-func play(t *testing.T, lines []string) {
+// TestLinuxTranscripts is TestTranscripts in 9P2000.L.
+func TestLinuxTranscripts(t *testing.T) {
+	names, err := filepath.Glob("testdata/linux/*.p9")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no transcripts: ", err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".p9"), func(t *testing.T) {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			play(t, (*wire).startL, strings.Split(string(b), "\n"))
+		})
+	}
+}
+
+func play(t *testing.T, start func(*wire) *wire, lines []string) {
 	w := dial(t, nil)
 	begun := false
 	for i := 0; i < len(lines); {
@@ -56,14 +75,14 @@ func play(t *testing.T, lines []string) {
 			continue
 		case line[0] == 'T':
 			if !begun && word != "Tversion" {
-				w.start()
+				start(w)
 			}
 			begun = true
 			w.send(block("T")...)
 		case line[0] == 'R':
 			want := block("R")
 			for len(want) > 0 {
-				got := w.recv().Line()
+				got := w.line()
 				j := slices.IndexFunc(want, func(s string) bool { return matches(got, s) })
 				if j < 0 {
 					t.Fatalf("line %d: got\n\t%s\nwant of\n\t%s", first+1, got, strings.Join(want, "\n\t"))
@@ -75,6 +94,12 @@ func play(t *testing.T, lines []string) {
 			i++
 		case word == "!say":
 			w.fs.say(rest)
+			i++
+		case word == "!fail":
+			w.fs.finish(ErrIO)
+			i++
+		case word == "!end":
+			w.fs.finish(nil)
 			i++
 		case word == "!eof":
 			w.eof()

@@ -12,7 +12,6 @@ import (
 
 	"9fans.net/go/plan9"
 	plan9client "9fans.net/go/plan9/client"
-	"github.com/hugelgupf/p9/p9"
 	go9pclient "github.com/knusbaum/go9p/client"
 	"github.com/knusbaum/go9p/proto"
 
@@ -246,6 +245,7 @@ func TestPeers(t *testing.T) {
 		{"mnt to ninep", ourServer, newMnt, ""},
 		{"plan9 to ninep", ourServer, newPlan9, ""},
 		{"go9p to ninep", ourServer, newGo9p, ""},
+		{"p9 to ninep", ourServer, newP9, ""},
 		// StaticFile ignores a new length.
 		{"mnt to go9p", go9pServer, newMntOneByOne, "truncate"},
 		// The lengths of a Tree are what was set once.
@@ -426,17 +426,5 @@ func TestCancel(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// hugelgupf/p9 speaks 9P2000.L only. As long as our server has the one dialect,
-// its client is told so, and others are served on.
-func TestP9IsRefused(t *testing.T) {
-	p := ourServer(t)
-	if _, err := p9.NewClient(p.dial(t)); err == nil {
-		t.Error("9P2000.L was agreed on")
-	}
-	if got, err := newMnt(t, p.dial(t)).read("hello"); err != nil || got != helloText {
-		t.Errorf("afterwards: %q, %v", got, err)
 	}
 }

@@ -50,7 +50,8 @@ type player struct {
 	dial func(testing.TB) net.Conn
 	conn net.Conn
 	r    *bufio.Reader
-	line int // of the transcript, for errors
+	dotl bool // the connection's dialect is 9P2000.L
+	line int  // of the transcript, for errors
 }
 
 func (p *player) play(lines []string) {
@@ -78,7 +79,7 @@ func (p *player) play(lines []string) {
 			p.send(block("T")...)
 		case line[0] == 'R':
 			for want := block("R"); len(want) > 0; {
-				got := p.recv().Line()
+				got := p.recv()
 				j := slices.IndexFunc(want, func(s string) bool {
 					prefix, any := strings.CutSuffix(s, "*")
 					return got == s || any && strings.HasPrefix(got, prefix)
@@ -98,9 +99,20 @@ func (p *player) send(lines ...string) {
 	p.t.Helper()
 	var b []byte
 	for _, line := range lines {
-		f, err := ninep.ParseFcall(line)
-		if err == nil {
-			b, err = f.Append(b)
+		if strings.HasPrefix(line, "Tversion") {
+			p.dotl = strings.HasSuffix(line, "'9P2000.L'")
+		}
+		var err error
+		if p.dotl {
+			var l *ninep.Lcall
+			if l, err = ninep.ParseLcall(line); err == nil {
+				b, err = l.Append(b)
+			}
+		} else {
+			var f *ninep.Fcall
+			if f, err = ninep.ParseFcall(line); err == nil {
+				b, err = f.Append(b)
+			}
 		}
 		if err != nil {
 			p.t.Fatalf("line %d: %s: %v", p.line, line, err)
@@ -111,7 +123,30 @@ func (p *player) send(lines ...string) {
 	}
 }
 
-func (p *player) recv() *ninep.Fcall {
+// recv gives the next message in a line.
+func (p *player) recv() string {
+	p.t.Helper()
+	b := p.frame()
+	if p.dotl {
+		l := &ninep.Lcall{}
+		if err := l.Decode(b); err != nil {
+			p.t.Fatalf("line %d: %x: %v", p.line, b, err)
+		}
+		return l.Line()
+	}
+	return p.decode(b).Line()
+}
+
+func (p *player) decode(b []byte) *ninep.Fcall {
+	p.t.Helper()
+	f := &ninep.Fcall{}
+	if err := f.Decode(b); err != nil {
+		p.t.Fatalf("line %d: %x: %v", p.line, b, err)
+	}
+	return f
+}
+
+func (p *player) frame() []byte {
 	p.t.Helper()
 	// Only a test that fails waits for it.
 	p.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
@@ -123,11 +158,7 @@ func (p *player) recv() *ninep.Fcall {
 	if _, err := io.ReadFull(p.r, b); err != nil {
 		p.t.Fatalf("line %d: %v", p.line, err)
 	}
-	f := &ninep.Fcall{}
-	if err := f.Decode(b); err != nil {
-		p.t.Fatalf("line %d: %x: %v", p.line, b, err)
-	}
-	return f
+	return b
 }
 
 // cat reads a file to its end, as cat would.
@@ -143,7 +174,7 @@ func (p *player) cat(args string) {
 	var got []byte
 	for {
 		p.send(fmt.Sprintf("Tread tag 1 fid %s offset %d count %s", f[0], len(got), f[1]))
-		r := p.recv()
+		r := p.decode(p.frame()) // an Rread is the same in both dialects
 		if r.Type != ninep.Rread {
 			p.t.Fatalf("line %d: %v", p.line, r)
 		}
