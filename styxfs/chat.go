@@ -116,6 +116,7 @@ func openChat(s *session, mode ninep.OpenMode) (ninep.Handle, error) {
 }
 
 func (h *chatHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	defer h.stale() // without session.mu
 	s := h.s
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,7 +27,7 @@ func (h *ctlHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, erro
 	if len(cmds) > 0 {
 		h.note.good("ctl")
 	}
-	h.anew()
+	h.answer()
 	return len(p), nil
 }
 

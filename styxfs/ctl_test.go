@@ -210,3 +210,26 @@ func TestPriorityIsTheServersUsers(t *testing.T) {
 	d = boss.new()
 	boss.write(d+"/ctl", "priority 10")
 }
+
+// What nothing was written to has its offsets from the beginning, also for the
+// first read.
+func TestFirstReadBehindTheBeginning(t *testing.T) {
+	c := serve(t).dial("ann")
+	d := c.new()
+	c.write(d+"/system", "be short and kind\n")
+	for _, path := range []string{"model", d + "/status", d + "/ctl", d + "/system"} {
+		want := c.read(path)
+		f := c.open(path, ninep.OREAD)
+		p := make([]byte, 8192)
+		n, err := f.ReadAt(ctx, p, 5)
+		if err != nil || string(p[:n]) != want[5:] {
+			t.Fatalf("%s from 5 on: got %q, %v, want %q", path, p[:n], err, want[5:])
+		}
+		if n, err = f.ReadAt(ctx, p, int64(len(want))); n != 0 || err != nil {
+			t.Fatalf("%s at its end: got %q, %v", path, p[:n], err)
+		}
+		if n, err = f.ReadAt(ctx, p, 0); err != nil || string(p[:n]) != want {
+			t.Fatalf("%s: got %q, %v, want %q", path, p[:n], err, want)
+		}
+	}
+}

@@ -129,7 +129,7 @@ func (h *promptHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, e
 		return 0, err
 	}
 	if len(p) > 0 {
-		h.anew()
+		h.answer()
 	}
 	return len(p), nil
 }
@@ -215,7 +215,7 @@ func (h *newHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, erro
 		return 0, err
 	}
 	h.at.f.note.good("new")
-	h.anew()
+	h.answer()
 	return len(p), nil
 }
 

@@ -193,6 +193,7 @@ func (s *session) endWriter(ctx context.Context, w holder) {
 }
 
 func (h *textHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	defer h.stale() // without session.mu
 	s := h.s
 	s.mu.Lock()
 	defer s.mu.Unlock()

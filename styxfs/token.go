@@ -10,6 +10,10 @@ import (
 // maxPrefix bounds the token ids that a turn may begin with.
 const maxPrefix = 1 << 20
 
+// maxDigits bounds an id that comes in pieces: zeros before it are no limit of
+// its own.
+const maxDigits = 32
+
 // A tokenHandle is token, open for writing and perhaps for reading. What is
 // written are the ids that the next turn begins with.
 type tokenHandle struct {
@@ -52,6 +56,9 @@ func (h *tokenHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, er
 	ids, err := h.parse(all[:end])
 	if err == nil {
 		_, err = h.parse(all[end:]) // a number that grows never gets right again
+	}
+	if err == nil && len(all)-end > maxDigits {
+		err = ninep.Errorf(ninep.ErrInvalid, "token: %s: not a number", clip(string(all[end:])))
 	}
 	if err == nil && len(h.ids)+len(ids) > maxPrefix {
 		err = ninep.Errorf(ninep.ErrTooBig, "token: more than %d ids", maxPrefix)

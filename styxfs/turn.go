@@ -57,7 +57,6 @@ type turn struct {
 	text    []byte        // out
 	lines   []byte        // token
 	wake    chan struct{} // closed at the next change; nil: nobody waits
-	watched bool          // an out or token was opened after it began
 	watch   int           // of those, open now
 	state   State
 	note    Note
@@ -265,7 +264,6 @@ func (t *turn) attend() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.watch++
-	t.watched = true
 }
 
 // leave counts a reader that is gone, and ends the turn if it was the last
