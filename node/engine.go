@@ -70,6 +70,7 @@ type Model interface {
 	// "temperature", "logit_bias"), in that order, with p's numbers.
 	NewChain(stages []string, p *styxfs.Params) (Chain, error)
 	// NewGrammar makes the grammar sampler for a GBNF text with a rule root.
+	// What is wrong with the text is an error that begins with "grammar: ".
 	NewGrammar(gbnf string) (Grammar, error)
 	Close() error
 }

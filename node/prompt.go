@@ -44,11 +44,7 @@ func (in *instance) prepare(r *styxfs.Request, kept []Token) (_ *input, err erro
 	grammar := r.Grammar
 	if r.Schema != "" {
 		if grammar, err = gbnf.FromSchema(r.Schema); err != nil {
-			return nil, clientError(fmt.Errorf("schema: %w", err))
-		}
-	} else if grammar != "" {
-		if err := gbnf.Check(grammar); err != nil {
-			return nil, clientError(fmt.Errorf("grammar: %w", err))
+			return nil, clientError(err)
 		}
 	}
 	if r.Params.Shift && !in.canShift {

@@ -80,7 +80,7 @@ func newSampler(m Model, info *ModelInfo, eog []Token, r *styxfs.Request, gbnf s
 	}
 	if gbnf != "" {
 		if s.grammar, err = m.NewGrammar(gbnf); err != nil {
-			return nil, clientError(fmt.Errorf("grammar: %w", err))
+			return nil, clientError(err)
 		}
 	}
 	return s, nil

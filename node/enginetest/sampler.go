@@ -136,6 +136,8 @@ func (s *suite) testGrammar(t *testing.T) {
 		if g, err := s.m.NewGrammar(text); err == nil {
 			t.Errorf("%s: no error", name)
 			g.Close()
+		} else if !strings.HasPrefix(err.Error(), "grammar: ") || strings.Count(err.Error(), "grammar: ") > 1 {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	g, err := s.m.NewGrammar(`root ::= "yes" | "no" [0-9]`)
