@@ -3,6 +3,7 @@ package enginetest
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"llama9/node"
