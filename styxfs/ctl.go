@@ -214,6 +214,9 @@ func (p *plan) checkGenerate([]string) error {
 	case p.empty && p.s.faults.chat == "":
 		return ninep.Errorf(ninep.ErrInvalid, "generate: the conversation is empty")
 	}
+	if err := p.s.chatLong(0); err != nil { // an answer that is continued again and again
+		return err
+	}
 	p.busy = true
 	return nil
 }

@@ -17,7 +17,7 @@ type draft struct {
 	file string // prompt or new, for error=
 	text []byte
 	t    *turn // from the first byte on
-	long error // the prompt is longer than the bound: it commits nothing
+	long error // longer than a bound: it commits nothing
 }
 
 // write appends p.
@@ -39,6 +39,10 @@ func (d *draft) write(p []byte) error {
 		d.long = ninep.Errorf(ninep.ErrTooBig, "prompt longer than %d bytes", most)
 		d.text = nil
 		return s.note.bad(d.file, d.long)
+	}
+	if err := s.chatLong(len(d.text) + len(p)); err != nil {
+		d.long, d.text = err, nil
+		return s.note.bad(d.file, err)
 	}
 	if d.t == nil {
 		d.t = newTurn(s)

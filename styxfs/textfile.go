@@ -93,6 +93,11 @@ func (s *session) setText(k textKind, text string) {
 			fault = err.Error()
 		}
 	}
+	s.setFault(k, fault)
+}
+
+// setFault notes what is wrong with text k, or that nothing is. mu is held.
+func (s *session) setFault(k textKind, fault string) {
 	switch k {
 	case systemText:
 		s.faults.system = fault
@@ -227,6 +232,10 @@ func (h *textHandle) take() {
 		text = *s.text(h.kind) + text
 	}
 	h.buf, h.trunc = nil, false
+	if most := s.f.cfg.MaxText; len(text) > most { // with what others have added meanwhile
+		s.setFault(h.kind, fmt.Sprintf("%s longer than %d bytes", h.kind, most))
+		return
+	}
 	s.setText(h.kind, text)
 	s.save()
 }
