@@ -127,7 +127,9 @@ func (in *instance) replayPrefix(t *input, ids []Token, r *styxfs.Request) error
 	}
 	for i, id := range t.prefix {
 		if s.grammar != nil {
-			if err := s.grammar.Accept(id); err != nil {
+			if err := s.grammar.Accept(id); errors.Is(err, ErrAmbiguous) {
+				return clientError(fmt.Errorf("token %d: %w", i, err))
+			} else if err != nil {
 				return clientError(fmt.Errorf("token %d: grammar", i))
 			}
 		}

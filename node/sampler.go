@@ -283,7 +283,9 @@ func (s *sampler) argmax(logits []float32) Token {
 // error means that the grammar refuses it.
 func (s *sampler) accept(t Token) error {
 	if s.grammar != nil {
-		if err := s.grammar.Accept(t); err != nil {
+		if err := s.grammar.Accept(t); errors.Is(err, ErrAmbiguous) {
+			return clientError(err)
+		} else if err != nil {
 			return err
 		}
 	}

@@ -33,7 +33,7 @@ func (w *worker) pick(s *slot) bool {
 		err = in.sampler.accept(id)
 	}
 	if err != nil {
-		w.end(s, styxfs.ReasonErr, "", fmt.Errorf("token %d: %w", made, err))
+		w.end(s, reasonOf(err), "", fmt.Errorf("token %d: %w", made, err))
 		return false
 	}
 	var p *probs
