@@ -171,7 +171,7 @@ func TestLogitsOfEveryRow(t *testing.T) {
 func TestAbortInPrefill(t *testing.T) {
 	m := loadDemo(t)
 	c := newContext(t, m, node.ContextOptions{NCtx: 1024, NSeq: 1, NBatch: 1024, NUbatch: 32})
-	log := &m.(*model).e.log.to
+	log := &opened.engine.log.to
 	before := *log
 	defer func() { *log = before }()
 	var said bytes.Buffer // no test runs beside this one
