@@ -207,8 +207,18 @@ func TestPriorityIsTheServersUsers(t *testing.T) {
 	ann.write(d+"/ctl", "priority -5")
 	ann.write(d+"/ctl", "priority 0")
 	refused(t, ann.tryWrite(d+"/ctl", "priority 1"), ninep.ErrPermission, "priority 1")
-	d = boss.new()
-	boss.write(d+"/ctl", "priority 10")
+	ann.write(d+"/ctl", "priority -5")
+	ann.write(d+"/ctl", "priority -1") // back, not above what all have
+	refused(t, ann.tryWrite(d+"/ctl", "temperature 0\npriority -3\npriority 2"), ninep.ErrPermission, "priority 2")
+	if ctl := ann.read(d + "/ctl"); !strings.Contains(ctl, "priority -1\n") || strings.Contains(ctl, "temperature 0\n") {
+		t.Errorf("a part of what was refused holds:\n%s", ctl)
+	}
+	e := boss.new()
+	boss.write(e+"/ctl", "priority 10")
+	// A copy of the settings of the server's user takes nothing along.
+	refused(t, ann.tryWrite(d+"/ctl", boss.read(e+"/ctl")), ninep.ErrPermission, "priority 10")
+	boss.write(e+"/ctl", "priority 3")
+	boss.write(e+"/ctl", "priority 7")
 }
 
 // What nothing was written to has its offsets from the beginning, also for the
