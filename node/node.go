@@ -106,7 +106,12 @@ func New(c Config) (*Node, error) {
 		if s.Name == "" || n.host(s.Name) != nil {
 			return nil, errors.New("model " + s.Name + ": a name is missing or used twice")
 		}
-		n.hosts = append(n.hosts, n.newHost(s))
+		h := n.newHost(s)
+		if e, ok := c.Engine.(Prober); ok {
+			info, err := e.Probe(s.File)
+			n.probe(h, info, err)
+		}
+		n.hosts = append(n.hosts, h)
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	return n, nil
