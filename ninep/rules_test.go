@@ -354,8 +354,8 @@ func (k knows) PeerUser() (string, bool) { return string(k), k != "" }
 func TestLog(t *testing.T) {
 	for in, want := range map[string]string{
 		"0001\n1": "level=WARN msg=\"connection ended\" peer=\"\" err=\"client wants Inferno authentication, use mount -A\"\n",
-		string(frames(t, lineVersion, lineAttach, "Twalk tag 1 fid 0 newfid 1 nwname 1 0:hello", "Topen tag 1 fid 1 mode 1",
-			"Twrite tag 1 fid 1 offset 0 count 6 \"secret\"")) + "\x03\x00\x00\x00": "level=INFO msg=\"connection ended\" peer=\"\" err=\"bad message size\"\n",
+		string(frames(t, lineVersion, lineAttach, "Twalk tag 1 fid 0 newfid 1 nwname 1 0:hello", "Topen tag 2 fid 1 mode 1",
+			"Twrite tag 3 fid 1 offset 0 count 6 \"secret\"")) + "\x03\x00\x00\x00": "level=INFO msg=\"connection ended\" peer=\"\" err=\"bad message size\"\n",
 		string(frames(t, lineVersion)): "",
 	} {
 		var b bytes.Buffer
