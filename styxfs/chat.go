@@ -120,7 +120,9 @@ func openChat(s *session, mode ninep.OpenMode) (ninep.Handle, error) {
 	if s.cur != nil {
 		return nil, s.note.bad("chat", ninep.ErrBusy)
 	}
-	s.writers = append(s.writers, h)
+	if err := s.addWriterLocked(h); err != nil {
+		return nil, s.note.bad("chat", err)
+	}
 	return h, nil
 }
 

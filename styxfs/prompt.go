@@ -235,7 +235,7 @@ func (h *newHandle) Close(ctx context.Context) error {
 	return nil
 }
 
-// bad says why text is no prompt.
+// badText says why text is none, "" if it is good.
 func badText(what, text string) string {
 	if !utf8.ValidString(text) {
 		return what + ": not UTF-8"

@@ -176,15 +176,29 @@ func openText(k textKind) func(n *file, mode ninep.OpenMode) (ninep.Handle, erro
 			s.mu.Unlock()
 			return read(ctx)
 		}
-		s.addWriter(h)
+		if err := s.addWriter(h); err != nil {
+			return nil, s.note.bad(k.String(), err)
+		}
 		return h, nil
 	}
 }
 
-func (s *session) addWriter(w holder) {
+// maxWriters bounds the open files of a session that hold what is not yet
+// valid: each may hold as much as its text may have.
+const maxWriters = 16
+
+func (s *session) addWriter(w holder) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.addWriterLocked(w)
+}
+
+func (s *session) addWriterLocked(w holder) error {
+	if len(s.writers) >= maxWriters {
+		return ninep.ErrTooMany
+	}
 	s.writers = append(s.writers, w)
+	return nil
 }
 
 // endWriter takes in what w holds, or drops it if the connection was lost.

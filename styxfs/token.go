@@ -37,10 +37,12 @@ func openToken(n *file, mode ninep.OpenMode) (ninep.Handle, error) {
 		return s.openOut(true), nil
 	}
 	h := &tokenHandle{s: s, fresh: true}
+	if err := s.addWriter(h); err != nil {
+		return nil, s.note.bad("token", err)
+	}
 	if mode.Readable() {
 		h.outHandle = s.openOut(true)
 	}
-	s.addWriter(h)
 	return h, nil
 }
 
