@@ -85,6 +85,47 @@ func TestChatOfTwoWriters(t *testing.T) {
 	refused(t, err, nil, "chat longer")
 }
 
+// All sessions together hold no more than their bound, however it is spread,
+// and what goes makes room.
+func TestBytesOfAllSessions(t *testing.T) {
+	s := serve(t, func(c *Config) { c.MaxBytes = 1000 })
+	ann, bob := s.dial("ann"), s.dial("bob")
+	a, b := ann.new(), bob.new()
+	ann.write(a+"/prompt", strings.Repeat("x", 500))
+	turn := s.turn()
+	line := `{"role":"user","content":"` + strings.Repeat("x", 600) + "\"}\n"
+	for name, text := range map[string]string{
+		"prompt": strings.Repeat("y", 600), "system": strings.Repeat("y", 600), "grammar": strings.Repeat("y", 600),
+		"chat": line, "token": strings.Repeat("1 ", 300),
+	} {
+		refused(t, bob.tryWrite(b+"/"+name, text), nil, "all sessions hold more than 1000 bytes")
+	}
+	s.noTurn()
+	for _, name := range []string{"prompt", "system", "grammar", "chat", "token"} {
+		equal(t, name, bob.read(b+"/"+name), "")
+	}
+	turn.say(strings.Repeat("z", 2000)) // it runs, and so it may
+	turn.done()
+	equal(t, "out", len(ann.read(a+"/out")), 2000)
+	refused(t, bob.tryWrite(b+"/system", "y"), nil, "all sessions hold")
+	ann.write(a+"/ctl", "close")
+
+	f := bob.open(b+"/system", ninep.OWRITE)
+	if _, err := f.WriteAt(ctx, []byte(strings.Repeat("s", 900)), 0); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, ann.tryWrite(ann.new()+"/system", strings.Repeat("y", 200)), nil, "all sessions hold")
+	f.Close(ctx)
+	equal(t, "system", len(bob.read(b+"/system")), 900)
+	bob.write(b+"/ctl", "close")
+	for _, n := range ann.names("infer") {
+		if n != "new" && n != "last" {
+			ann.write("infer/"+n+"/ctl", "close")
+		}
+	}
+	equal(t, "bytes held by no session", s.fs.held.Load(), 0)
+}
+
 // What open files hold is bounded by their number.
 func TestWritersBound(t *testing.T) {
 	c := serve(t).dial("ann")

@@ -16,6 +16,7 @@ import (
 func (s *session) setMessages(l []Message) {
 	s.messages = l
 	s.chatSize = chatSize(l)
+	s.account()
 }
 
 // chatSize is about what chat shows of l.
@@ -139,13 +140,18 @@ func (h *chatHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, err
 	case h.long != nil:
 		return 0, h.long
 	}
+	defer s.account()
+	if err := s.room(len(p)); err != nil {
+		h.long, h.msgs, h.tail, h.size = err, nil, nil, 0
+		return 0, s.note.bad("chat", err)
+	}
 	have := h.size + len(h.tail)
 	if !h.trunc {
 		have += s.chatSize
 	}
 	if most := s.f.cfg.MaxChat; have+len(p) > most {
 		h.long = ninep.Errorf(ninep.ErrTooBig, "chat longer than %d bytes", most)
-		h.msgs, h.tail = nil, nil
+		h.msgs, h.tail, h.size = nil, nil, 0
 		return 0, s.note.bad("chat", h.long)
 	}
 	end := bytes.LastIndexByte(p, '\n') + 1

@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,6 +71,7 @@ type Config struct {
 	MaxPrompt       int           // bytes of a prompt; 0 is 16 MiB. A longer one is refused
 	MaxText         int           // bytes of a system message, a grammar or a schema; 0 is 16 MiB
 	MaxChat         int           // bytes of a conversation as chat shows it, and of an answer (token: 8 times); 0 is 64 MiB
+	MaxBytes        int64         // of texts, conversations and answers of all sessions; 0 is 4 GiB. More is refused
 	SessionTTL      time.Duration // an idle session lives this long; 0 is 30m
 	UnpromptedTTL   time.Duration // one that was made and never prompted; 0 is 1m
 
@@ -101,6 +103,8 @@ type FS struct {
 	wg     sync.WaitGroup // turns and the reaper; Add under mu and not once closed
 	kick   chan struct{}  // of size 1: the reaper has something to wait for
 
+	held atomic.Int64 // bytes that clients keep in sessions; see quota.go
+
 	mu       sync.Mutex // guards below; the last to be locked
 	closed   bool
 	next     uint64 // number of the session that comes
@@ -126,6 +130,7 @@ func New(c Config) (*FS, error) {
 	c.MaxPrompt = cmp.Or(c.MaxPrompt, 16<<20)
 	c.MaxText = cmp.Or(c.MaxText, 16<<20)
 	c.MaxChat = cmp.Or(c.MaxChat, 64<<20)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 4<<30)
 	c.SessionTTL = cmp.Or(c.SessionTTL, 30*time.Minute)
 	c.UnpromptedTTL = cmp.Or(c.UnpromptedTTL, time.Minute)
 	c.ServerUser = cmp.Or(c.ServerUser, "llama9")

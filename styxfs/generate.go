@@ -139,6 +139,9 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 		s.note.bad("turn", err)
 	}
 	s.cur, s.last = nil, t
+	s.f.held.Add(-int64(t.size())) // from now on it is counted with the session
+	s.answered = t.size()
+	s.account()
 	s.touched = s.f.now()
 	s.save()
 

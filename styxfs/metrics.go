@@ -41,10 +41,13 @@ func newMetrics(f *FS) (*metrics, error) {
 		defer f.mu.Unlock()
 		return float64(len(f.sessions))
 	})
+	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "llama9_session_bytes", Help: "Bytes of texts, conversations and answers that sessions hold."}, func() float64 {
+		return float64(f.held.Load())
+	})
 	for _, s := range []State{Done, Failed, Cancelled} {
 		m.turns.WithLabelValues(string(s))
 	}
-	all := []prometheus.Collector{m.sessions, m.tokens, m.prompt, m.cached, m.turns, m.first, m.whole, living}
+	all := []prometheus.Collector{m.sessions, m.tokens, m.prompt, m.cached, m.turns, m.first, m.whole, living, held}
 	if c, ok := f.b.(prometheus.Collector); ok {
 		all = append(all, c)
 	}

@@ -25,6 +25,7 @@ func (d *draft) write(p []byte) error {
 	s := d.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.account()
 	switch {
 	case s.closed:
 		return ninep.ErrNotExist
@@ -37,11 +38,15 @@ func (d *draft) write(p []byte) error {
 	}
 	if most := s.f.cfg.MaxPrompt; len(d.text)+len(p) > most {
 		d.long = ninep.Errorf(ninep.ErrTooBig, "prompt longer than %d bytes", most)
-		d.text = nil
+		d.text, s.drafted = nil, 0
 		return s.note.bad(d.file, d.long)
 	}
 	if err := s.chatLong(len(d.text) + len(p)); err != nil {
-		d.long, d.text = err, nil
+		d.long, d.text, s.drafted = err, nil, 0
+		return s.note.bad(d.file, err)
+	}
+	if err := s.room(len(p)); err != nil {
+		d.long, d.text, s.drafted = err, nil, 0
 		return s.note.bad(d.file, err)
 	}
 	if d.t == nil {
@@ -49,6 +54,7 @@ func (d *draft) write(p []byte) error {
 		s.writing = d.t
 	}
 	d.text = append(d.text, p...)
+	s.drafted = len(d.text)
 	s.note.good(d.file)
 	return nil
 }
@@ -64,6 +70,8 @@ func (d *draft) commit() {
 		return // closing has ended t
 	}
 	s.writing = nil
+	s.drafted = 0
+	defer s.account()
 	if long != nil || text == "" {
 		t.void()
 		return
@@ -79,6 +87,8 @@ func (d *draft) drop() {
 	if d.t != nil && s.writing == d.t {
 		s.writing = nil
 		d.t.void()
+		s.drafted = 0
+		s.account()
 	}
 	d.t, d.text, d.long = nil, nil, nil
 }

@@ -29,6 +29,9 @@ type session struct {
 	faults   faults
 	messages []Message // the conversation; never written to in place
 	chatSize int       // bytes of messages
+	drafted  int       // of a prompt that is being written
+	answered int       // of the last turn's text and tokens
+	counted  int       // of FS.held
 	prefix   []int32   // of the next turn
 	prompt   string    // as committed last
 	excl     bool      // prompt is open for writing
@@ -60,6 +63,8 @@ type holder interface {
 	take()
 	// forget drops what is held for kind, as a truncation does.
 	forget(kind textKind)
+	// holds is how many bytes are held.
+	holds() int
 }
 
 func newSession(f *FS, n uint64, o owner) *session {
@@ -176,6 +181,7 @@ func (s *session) closeLocked() {
 	if s.cur != nil {
 		s.cur.stop(ErrCancelled)
 	}
+	s.account()
 }
 
 // closed1 does what of a removal needs no lock.

@@ -59,6 +59,7 @@ func (s *session) length(k textKind) uint64 {
 func (s *session) empty(k textKind) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.account()
 	switch {
 	case s.closed:
 		return ninep.ErrNotExist
@@ -87,6 +88,7 @@ func (s *session) empty(k textKind) error {
 // setText makes text what k is, and looks what is wrong with it. mu is held.
 func (s *session) setText(k textKind, text string) {
 	*s.text(k) = text
+	s.account()
 	fault := badText(k.String(), text)
 	if fault == "" && strings.TrimSpace(text) != "" {
 		if err := s.f.check(k, text); err != nil {
@@ -208,6 +210,7 @@ func (s *session) endWriter(ctx context.Context, w holder) {
 	if !errors.Is(context.Cause(ctx), ninep.ErrHangup) && !s.closed {
 		w.take()
 	}
+	defer s.account()
 	s.writers = slices.DeleteFunc(s.writers, func(o holder) bool { return o == w })
 }
 
@@ -229,9 +232,16 @@ func (h *textHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, err
 	if most := s.f.cfg.MaxText; have+len(p) > most {
 		h.long = ninep.Errorf(ninep.ErrTooBig, "%s longer than %d bytes", h.kind, most)
 		h.buf = nil
+		s.account()
 		return 0, s.note.bad(h.kind.String(), h.long)
 	}
+	if err := s.room(len(p)); err != nil {
+		h.long, h.buf = err, nil
+		s.account()
+		return 0, s.note.bad(h.kind.String(), err)
+	}
 	h.buf = append(h.buf, p...)
+	s.account()
 	s.note.good(h.kind.String())
 	return len(p), nil
 }

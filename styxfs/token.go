@@ -62,6 +62,9 @@ func (h *tokenHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, er
 	if err == nil && len(all)-end > maxDigits {
 		err = ninep.Errorf(ninep.ErrInvalid, "token: %s: not a number", clip(string(all[end:])))
 	}
+	if err == nil {
+		err = s.room(len(p))
+	}
 	if err == nil && len(h.ids)+len(ids) > maxPrefix {
 		err = ninep.Errorf(ninep.ErrTooBig, "token: more than %d ids", maxPrefix)
 	}
@@ -70,6 +73,7 @@ func (h *tokenHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, er
 	}
 	h.ids = append(h.ids, ids...)
 	h.tail = all[end:]
+	s.account()
 	h.fresh = h.fresh || len(p) > 0
 	s.note.good("token")
 	return len(p), nil

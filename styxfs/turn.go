@@ -165,8 +165,10 @@ func (t *turn) Token(tok Token) {
 		t.tokens++
 		t.s.f.metrics.tokens.Inc()
 	}
+	had := t.size()
 	t.text = append(t.text, tok.Text...)
 	t.lines = appendToken(t.lines, &tok)
+	t.s.f.held.Add(int64(t.size() - had))
 	t.wakeAll()
 	if most := t.s.f.cfg.MaxChat; len(t.text) > most {
 		t.stop(fmt.Errorf("answer longer than %d bytes", most))
@@ -174,6 +176,9 @@ func (t *turn) Token(tok Token) {
 		t.stop(fmt.Errorf("token longer than %d bytes", most))
 	}
 }
+
+// size is what the turn holds in bytes. mu is held.
+func (t *turn) size() int { return len(t.text) + len(t.lines) }
 
 // linesEach bounds token by the bound of the answer. A line of a token is some
 // five times its text, but alternatives come to it.
