@@ -20,7 +20,7 @@ func diod(t *testing.T, tool, addr string, args ...string) (string, error) {
 			if os.Getenv("CI") == "true" {
 				t.Fatalf("%s is not there: install diod", tool)
 			}
-			t.Skipf("%s is not there: install diod", tool)
+			t.Skipf("LEFT OUT, %s is not there: install diod", tool)
 		}
 	}
 	// Only a test that fails waits for it.
