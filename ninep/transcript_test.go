@@ -23,25 +23,13 @@ import (
 //
 // A file that does not begin with a Tversion is played after one and an attach
 // of fid 0 as glenda. Those in testdata/linux are of 9P2000.L.
-func TestTranscripts(t *testing.T) {
-	names, err := filepath.Glob("testdata/*.p9")
-	if err != nil || len(names) == 0 {
-		t.Fatal("no transcripts: ", err)
-	}
-	for _, name := range names {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".p9"), func(t *testing.T) {
-			b, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			play(t, (*wire).start, strings.Split(string(b), "\n"))
-		})
-	}
-}
+func TestTranscripts(t *testing.T) { playAll(t, "testdata/*.p9", (*wire).start) }
 
 // TestLinuxTranscripts is TestTranscripts in 9P2000.L.
-func TestLinuxTranscripts(t *testing.T) {
-	names, err := filepath.Glob("testdata/linux/*.p9")
+func TestLinuxTranscripts(t *testing.T) { playAll(t, "testdata/linux/*.p9", (*wire).startL) }
+
+func playAll(t *testing.T, files string, start func(*wire) *wire) {
+	names, err := filepath.Glob(files)
 	if err != nil || len(names) == 0 {
 		t.Fatal("no transcripts: ", err)
 	}
@@ -51,7 +39,7 @@ func TestLinuxTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			play(t, (*wire).startL, strings.Split(string(b), "\n"))
+			play(t, start, strings.Split(string(b), "\n"))
 		})
 	}
 }
