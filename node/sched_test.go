@@ -101,7 +101,7 @@ func TestPrefillBesideDecodes(t *testing.T) {
 		two := b.start(request(2, strings.Repeat("y", 60), long))
 		three := b.start(request(3, strings.Repeat("z", 60), long))
 		synctest.Wait()
-		g.step() // began before they were there
+		g.step()                        // began before they were there
 		turns := make(map[node.Seq]int) // steps with prefill of it
 		for range 10 {
 			d := g.step()
