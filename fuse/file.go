@@ -77,7 +77,7 @@ func (f *fileSystem) Write(cancel <-chan struct{}, in *gofuse.WriteIn, data []by
 	if n > 0 {
 		err = nil
 	}
-	return uint32(n), status(err)
+	return uint32(n), writeStatus(err)
 }
 
 // Writev is not answered, so that Write is called.
