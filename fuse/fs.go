@@ -4,6 +4,7 @@ package fuse
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -107,7 +108,15 @@ func (f *fileSystem) describe(ctx context.Context, id, fh uint64, open bool) (ni
 		return ninep.Stat{}, ninep.ErrStale
 	}
 	defer f.nodes.done(n)
-	return f.stat(ctx, n)
+	s, err := f.stat(ctx, n)
+	if errors.Is(err, ninep.ErrNotExist) || errors.Is(err, ninep.ErrStale) {
+		// Its name is gone. fstat(2) does not say which descriptor it asks
+		// of, but one that is open can tell.
+		if h := f.files.of(n); h != nil {
+			return h.File.Stat(ctx)
+		}
+	}
+	return s, err
 }
 
 // Access answers access(2) and chdir(2). The server has the last word at the
@@ -171,6 +180,18 @@ func (t *files) get(fh uint64) *file {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.open[fh]
+}
+
+// of gives some open file of n.
+func (t *files) of(n *node) *file {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.open {
+		if f.node == n {
+			return f
+		}
+	}
+	return nil
 }
 
 // release closes a file. close(2) does not wait for it, but the kernel sends
