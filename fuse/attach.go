@@ -142,7 +142,8 @@ func run(cmd *exec.Cmd) error {
 	}
 	text := strings.TrimSpace(said.String())
 	name := filepath.Base(cmd.Path)
-	text = strings.ReplaceAll(strings.TrimPrefix(text, name+": "), "\n"+name+": ", "; ")
+	text = strings.ReplaceAll(text, cmd.Args[0]+": ", "")
+	text = strings.ReplaceAll(text, "\n", "; ")
 	if text == "" {
 		return fmt.Errorf("%s: %w", name, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"llama9/fuse"
 	"llama9/mnt"
@@ -69,6 +70,9 @@ else FUSE. Unmount it with llama9 umount.`,
 func (m *mountFlags) run(ctx context.Context, dir string, stderr io.Writer) (err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	if m.readyFD >= 0 {
+		unix.CloseOnExec(m.readyFD) // who waits for its end does not wait for --command
+	}
 	if m.command != "" && m.addr != "" {
 		return errors.New("--addr and --command exclude each other")
 	}
@@ -123,7 +127,7 @@ func (m *mountFlags) attach(ctx context.Context, stderr io.Writer) (fs *mnt.Fsys
 		}
 		return fs, func() { fs.Close() }, nil
 	}
-	p, err := startPeer(m.command, stderr)
+	p, err := startPeer(m.command)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -134,8 +138,7 @@ func (m *mountFlags) attach(ctx context.Context, stderr io.Writer) (fs *mnt.Fsys
 		}
 	}
 	if err != nil {
-		p.Close()
-		return nil, nil, fmt.Errorf("--command %s: %w", m.command, errors.Join(err, p.end()))
+		return nil, nil, p.failed(err)
 	}
 	return fs, func() { conn.Close(); p.end() }, nil
 }

@@ -37,6 +37,8 @@ func look(m *mountFlags) machine {
 	switch _, err := os.Stat("/dev/fuse"); {
 	case err != nil:
 		c.fuse = errors.New("no /dev/fuse: the kernel has no FUSE (modprobe fuse), or this container was not given it")
+	case !c.root && unix.Access("/dev/fuse", unix.R_OK|unix.W_OK) != nil:
+		c.fuse = errors.New("/dev/fuse: permission denied (its usual mode is 0666)")
 	case !c.root && fusermount3 != nil && fusermount != nil:
 		c.fuse = errors.New("no fusermount3: install the package fuse3")
 	}

@@ -29,7 +29,7 @@ func (m *mountFlags) mountKernel(ctx context.Context, stderr io.Writer) error {
 		}
 	}
 	if m.command != "" {
-		p, err := startPeer(m.command, stderr)
+		p, err := startPeer(m.command)
 		if err != nil {
 			return err
 		}
@@ -39,8 +39,7 @@ func (m *mountFlags) mountKernel(ctx context.Context, stderr io.Writer) error {
 			fd.Close() // the kernel has it now
 		}
 		if err != nil {
-			p.Close()
-			return fmt.Errorf("--command %s: %w", m.command, errors.Join(err, p.end()))
+			return p.failed(err)
 		}
 		return nil
 	}

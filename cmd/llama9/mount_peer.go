@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -27,7 +26,7 @@ type peer struct {
 
 // startPeer runs a shell command in a session of its own: it outlives us, if
 // the kernel has the socket.
-func startPeer(command string, stderr io.Writer) (*peer, error) {
+func startPeer(command string) (*peer, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socketpair", err)
@@ -75,11 +74,14 @@ func (p *peer) file() (*os.File, error) {
 
 // end waits for the command, whose input has ended, and gives what it
 // complained of. One that does not end is killed.
-func (p *peer) end() error {
+func (p *peer) end() (said string) {
 	ctx, cancel := context.WithTimeout(context.Background(), peerTime)
 	defer cancel()
 	select {
 	case <-p.done:
+		if st := p.cmd.ProcessState; !st.Success() {
+			said = st.String()
+		}
 	case <-ctx.Done():
 		unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL)
 		<-p.done
@@ -88,10 +90,17 @@ func (p *peer) end() error {
 	b := make([]byte, 4<<10)
 	n, _ := p.said.ReadAt(b, 0)
 	if text := strings.TrimSpace(string(b[:n])); text != "" {
-		return errors.New(text)
+		said = text
 	}
-	if st := p.cmd.ProcessState; !st.Success() {
-		return fmt.Errorf("%v", st)
+	return said
+}
+
+// failed is the error of a peer that did not come to be of use: it says best
+// why.
+func (p *peer) failed(err error) error {
+	p.UnixConn.Close()
+	if said := p.end(); said != "" {
+		return fmt.Errorf("--command: %s: %s (%w)", p.cmd.Args[2], said, err)
 	}
-	return nil
+	return fmt.Errorf("--command: %s: %w", p.cmd.Args[2], err)
 }
