@@ -18,7 +18,7 @@ import (
 // deadline is how long anything may take that happens by itself, on an
 // emulated machine that shares its cores. It is never waited for where all is
 // well.
-const deadline = 3 * time.Minute
+const deadline = 90 * time.Second
 
 // shells are how many shells a machine has: qemu gives it four serial lines,
 // and the first is the kernel's.

@@ -101,3 +101,11 @@ func (s *shell) prints(t testing.TB, script, want string) {
 		t.Fatalf("%s\n: printed %q, want %q", script, got, want)
 	}
 }
+
+// answer types a key.
+func (s *shell) answer(t testing.TB) {
+	t.Helper()
+	if _, err := s.conn.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+}
