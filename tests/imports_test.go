@@ -31,6 +31,7 @@ var table = map[string]struct{ ours, others []string }{
 	"model":               {nil, nil},
 	"tests/bench":         {nil, nil},
 	"tests/peers":         {nil, nil}, // tests only
+	"tests/kernel":        {nil, nil}, // tests only
 	"tests":               {nil, nil}, // tests only
 	"cmd/llama9":          {[]string{"*"}, []string{"*"}},
 }
