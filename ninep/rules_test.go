@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -52,24 +53,26 @@ const (
 )
 
 // Rversion goes out alone, in one write, although more answers follow it;
-// these go out together.
+// these go out together. In a bubble, where no time passes, the watch does not
+// strike.
 func TestWrites(t *testing.T) {
 	in := []string{lineVersion, lineAttach}
 	for i := range 20 {
 		in = append(in, fmt.Sprintf("Tstat tag %d fid 0", i+2))
 	}
 	c := &scriptConn{in: bytes.NewReader(frames(t, in...))}
-	if err := (&Server{FS: newMemFS()}).ServeConn(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		if err := (&Server{FS: newMemFS()}).ServeConn(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	})
 	if got := lines(t, c.writes[0]); len(got) != 1 || !strings.HasPrefix(got[0], "Rversion") {
 		t.Fatalf("the first write is %q", got)
 	}
 	if n := len(lines(t, bytes.Join(c.writes, nil))); n != 22 {
 		t.Errorf("%d answers, want 22", n)
 	}
-	// One write, but for the odd moment in which the watch strikes.
-	if n := len(c.writes); n > 6 {
+	if n := len(c.writes); n != 2 {
 		t.Errorf("%d writes for 22 answers", n)
 	}
 }
@@ -307,9 +310,11 @@ func TestHold(t *testing.T) {
 func TestTrace(t *testing.T) {
 	var b bytes.Buffer
 	c := &scriptConn{in: bytes.NewReader(frames(t, lineVersion, lineAttach, "Tclunk tag 2 fid 5"))}
-	if err := (&Server{FS: newMemFS(), Trace: &b}).ServeConn(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
+	synctest.Test(t, func(t *testing.T) { // as in TestWrites
+		if err := (&Server{FS: newMemFS(), Trace: &b}).ServeConn(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	})
 	want := "<- " + lineVersion + "\n-> Rversion tag 65535 msize 8192 version '9P2000'\n" +
 		"<- " + lineAttach + "\n-> Rattach tag 1 qid (0000000000000001 0 d)\n" +
 		"<- Tclunk tag 2 fid 5\n-> Rerror tag 2 ename 'fid unknown or out of range'\n"
@@ -354,8 +359,8 @@ func (k knows) PeerUser() (string, bool) { return string(k), k != "" }
 func TestLog(t *testing.T) {
 	for in, want := range map[string]string{
 		"0001\n1": "level=WARN msg=\"connection ended\" peer=\"\" err=\"client wants Inferno authentication, use mount -A\"\n",
-		string(frames(t, lineVersion, lineAttach, "Twalk tag 1 fid 0 newfid 1 nwname 1 0:hello", "Topen tag 1 fid 1 mode 1",
-			"Twrite tag 1 fid 1 offset 0 count 6 \"secret\"")) + "\x03\x00\x00\x00": "level=INFO msg=\"connection ended\" peer=\"\" err=\"bad message size\"\n",
+		string(frames(t, lineVersion, lineAttach, "Twalk tag 4 fid 0 newfid 1 nwname 1 0:hello", "Topen tag 2 fid 1 mode 1",
+			"Twrite tag 3 fid 1 offset 0 count 6 \"secret\"")) + "\x03\x00\x00\x00": "level=INFO msg=\"connection ended\" peer=\"\" err=\"bad message size\"\n",
 		string(frames(t, lineVersion)): "",
 	} {
 		var b bytes.Buffer

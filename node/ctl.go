@@ -94,10 +94,13 @@ func (n *Node) wantLoad(s Spec) {
 	if h == nil {
 		h = n.newHost(s)
 		n.hosts = append(n.hosts, h)
+		n.probeLater(h)
 	} else if !slices.Equal(h.spec.words(), s.words()) {
 		fresh := n.newHost(s)
 		h.spec, h.bytes = fresh.spec, fresh.bytes
+		h.info, h.nctx, h.digest, h.tmpl = ModelInfo{}, 0, "", ""
 		n.unload(h)
+		n.probeLater(h)
 	}
 	if h.state != seatIn && (h.state != seatLoading || h.gone) {
 		n.queue.tick++

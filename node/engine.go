@@ -70,6 +70,7 @@ type Model interface {
 	// "temperature", "logit_bias"), in that order, with p's numbers.
 	NewChain(stages []string, p *styxfs.Params) (Chain, error)
 	// NewGrammar makes the grammar sampler for a GBNF text with a rule root.
+	// What is wrong with the text is an error that begins with "grammar: ".
 	NewGrammar(gbnf string) (Grammar, error)
 	Close() error
 }
@@ -99,6 +100,10 @@ var (
 	ErrAborted = errors.New("decode aborted")
 	ErrFull    = errors.New("KV cache full")
 )
+
+// ErrAmbiguous is Grammar.Accept's for a text after which llama.cpp would have
+// to follow too many ways at once. It is the grammar's fault, so the client's.
+var ErrAmbiguous = errors.New("grammar: what comes next can be read in too many ways")
 
 // A Context holds the KV cache of NSeq sequences. One goroutine owns it;
 // only Abort may be called from others.
@@ -155,7 +160,8 @@ type Chain interface {
 type Grammar interface {
 	Apply(c *Candidates) // gives what it refuses a logit of -inf
 	// Accept takes a token; ids that Apply refuses throw inside llama.cpp,
-	// so the implementation applies first and gives an error instead.
+	// so the implementation applies first and gives an error instead. It is
+	// ErrAmbiguous where the next Apply would take too long.
 	Accept(t Token) error
 	Reset()
 	Close()

@@ -107,11 +107,10 @@ func (n *Node) leaveStep(w *worker) {
 	}
 }
 
-// stepped counts a step.
+// stepped counts a step; its tokens were counted as they were picked.
 func (n *Node) stepped(rows, made int) {
 	n.stats.steps.Add(1)
 	n.stats.rows.Add(uint64(rows))
-	n.stats.tokens.Add(uint64(made))
 	if made > 0 {
 		n.mu.Lock()
 		n.meter.add(time.Now(), made)

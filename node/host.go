@@ -21,7 +21,7 @@ type host struct {
 	gone    bool               // the load was ended by unload
 	bytes   uint64             // what it takes in memory, before the first load the file's size
 	wanted  uint64             // tick of a load line that waits to be obeyed; 0: none
-	info    ModelInfo          // once it was loaded
+	info    ModelInfo          // as probed, then as loaded
 	nctx    int
 	digest  string
 	tmpl    string
@@ -33,6 +33,12 @@ type Sizer interface {
 	Size(file string) uint64
 }
 
+// A Prober is an Engine that can describe a file's model without loading it;
+// an error says what is wrong with the file, as Load would.
+type Prober interface {
+	Probe(file string) (ModelInfo, error)
+}
+
 func (n *Node) newHost(s Spec) *host {
 	h := &host{spec: s}
 	if e, ok := n.cfg.Engine.(Sizer); ok {
@@ -41,6 +47,38 @@ func (n *Node) newHost(s Spec) *host {
 		h.bytes = uint64(fi.Size())
 	}
 	return h
+}
+
+// probe describes h's model before it is loaded. A file that is none is shown
+// as failed, and still tried when a turn names it: it can be another by then.
+// The caller holds mu, or nobody else has h yet.
+func (n *Node) probe(h *host, info ModelInfo, err error) {
+	if err != nil {
+		h.failed = err
+		return
+	}
+	o := n.contextOptions(h.spec, info)
+	h.info, h.nctx = info, o.NCtx
+	if _, ok := n.cfg.Engine.(Sizer); !ok {
+		h.bytes = info.Bytes + cacheBytes(&info, o)
+	}
+}
+
+// probeLater probes h without holding up who holds mu: a disk can be slow.
+func (n *Node) probeLater(h *host) {
+	e, ok := n.cfg.Engine.(Prober)
+	if !ok {
+		return
+	}
+	spec := h.spec
+	n.wg.Go(func() {
+		info, err := e.Probe(spec.File)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if err == nil && h.info.Arch == "" && h.state != seatIn && slices.Equal(h.spec.words(), spec.words()) {
+			n.probe(h, info, nil) // an error is told by the load that was asked for
+		}
+	})
 }
 
 // host finds a model by name. The caller holds mu.
@@ -174,7 +212,7 @@ func (n *Node) load(ctx context.Context, h *host, s Spec) (_ *instance, err erro
 	if err != nil {
 		return nil, err
 	}
-	inst, err := newInstance(s.Name, m, n.contextOptions(s, m.Info()))
+	inst, err := newInstance(s.Name, m, n.contextOptions(s, m.Info()), &n.templates)
 	if err != nil {
 		m.Close()
 		return nil, err

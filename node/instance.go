@@ -18,11 +18,13 @@ type instance struct {
 	canShift bool
 	ends     []Token // the vocabulary's end tokens
 	endSet   map[Token]bool
-	bos, eos string // the texts of BOS and EOS, "" none
-	spaced   bool   // the tokenizer puts a space before a text, as SentencePiece's do
-	tmpl     *template.Template
-	tmplErr  error // why tmpl is nil though the model carries one
+	bos, eos string             // the texts of BOS and EOS, "" none
+	spaced   bool               // the tokenizer puts a space before a text, as SentencePiece's do
+	tmpl     *template.Template // what `auto` is
+	tmplErr  error              // why tmpl is nil though the model carries one
 	bytes    uint64
+
+	templates *templates
 
 	w    *worker
 	prep sync.WaitGroup // prepares under way; Add under Node.mu and not once leaving
@@ -37,8 +39,8 @@ type instance struct {
 
 // newInstance makes what a loaded model needs to serve. On an error the model
 // is still the caller's to close.
-func newInstance(name string, m Model, o ContextOptions) (*instance, error) {
-	in := &instance{name: name, model: m, info: m.Info(), endSet: make(map[Token]bool)}
+func newInstance(name string, m Model, o ContextOptions, t *templates) (*instance, error) {
+	in := &instance{name: name, model: m, info: m.Info(), templates: t, endSet: make(map[Token]bool)}
 	ctx, err := m.NewContext(o)
 	if err != nil {
 		return nil, err
@@ -60,7 +62,7 @@ func newInstance(name string, m Model, o ContextOptions) (*instance, error) {
 		p := m.Piece(nil, ids[0], true)
 		in.spaced = len(p) > 0 && p[0] == ' '
 	}
-	in.tmpl, in.tmplErr = in.ownTemplate()
+	in.tmpl, in.tmplErr = in.autoTemplate()
 	in.bytes = in.info.Bytes + cacheBytes(&in.info, in.opts)
 	return in, nil
 }

@@ -324,3 +324,59 @@ func TestKeepAlive(t *testing.T) {
 		}
 	})
 }
+
+// A prober knows files by name.
+type prober struct {
+	node.Engine
+	info map[string]node.ModelInfo
+}
+
+func (p prober) Probe(file string) (node.ModelInfo, error) {
+	info, ok := p.info[file]
+	if !ok {
+		return info, errors.New(file + ": no model")
+	}
+	return info, nil
+}
+
+func TestProbe(t *testing.T) {
+	known := node.ModelInfo{Arch: "llama", Parameters: 5, Quantization: "q8_0", Bytes: 1000, NCtxTrain: 256, NVocab: 77,
+		Meta: map[string]string{"llama.block_count": "1", "llama.attention.head_count": "1", "llama.embedding_length": "2"}}
+	e := &fake.Engine{}
+	b := newBench(t, e, func(c *node.Config) {
+		c.CtxSize = 0
+		c.Parallel = 2
+		c.Engine = prober{e, map[string]node.ModelInfo{"fake:good": known, "fake:later": known}}
+		c.Models = []node.Spec{{Name: "good", File: "fake:good"}, {Name: "bad", File: "fake:bad"}}
+	})
+	m := b.Models(t.Context())
+	// Keys and values of 2 numbers of 2 bytes, of 256 tokens of 2 sequences.
+	if g := m[0]; g.State != "available" || g.Arch != "llama" || g.Parameters != 5 || g.Quantization != "q8_0" || g.NCtx != 256 || g.NCtxTrain != 256 || g.Bytes != 1000+2*2*2*256*2 {
+		t.Errorf("%+v", g)
+	}
+	if m[1].State != "failed" || m[1].Error != "fake:bad: no model" || m[1].Arch != "" {
+		t.Errorf("%+v", m[1])
+	}
+	if n := b.VocabSize("good"); n != 77 {
+		t.Errorf("%d tokens", n)
+	}
+	// The load decides.
+	for _, name := range []string{"good", "bad"} {
+		b.must(request(1, "x", on(name)))
+	}
+	m = b.Models(t.Context())
+	for _, m := range m {
+		if m.State != "loaded" || m.Arch == "" || m.Error != "" {
+			t.Errorf("%+v", m)
+		}
+	}
+	// One by ctl.
+	if err := b.Ctl(t.Context(), [][]string{{"load", "later", "fake:later"}, {"load", "good", "fake:later", "n_ctx=128"}}); err != nil {
+		t.Fatal(err)
+	}
+	b.must(request(1, "x", on("later")))
+	b.must(request(1, "x", on("good")))
+	if m := b.Models(t.Context()); m[0].NCtx != 128 || m[0].State != "loaded" || m[2].State != "loaded" || m[2].Arch == "" {
+		t.Errorf("%+v %+v", m[0], m[2])
+	}
+}

@@ -23,6 +23,13 @@ type Config struct {
 	NBatch   int
 	NUbatch  int
 
+	// What `template auto` of a session means: Template is auto (or "": the
+	// model's own), none, or a name of llama.cpp's; TemplateFile is a file of
+	// Jinja text. The names of the files in TemplateDir are names for sessions.
+	Template     string
+	TemplateFile string
+	TemplateDir  string
+
 	QueueSize   int    // turns that wait at most; 0: 1024
 	MemoryBound uint64 // bytes of loaded models and their caches; 0: no bound
 	Log         *slog.Logger
@@ -39,6 +46,8 @@ type Node struct {
 	ctx   context.Context // of the loads; done at Close
 	stop  context.CancelFunc
 	wg    sync.WaitGroup // loads and unloads
+
+	templates templates
 
 	mu       sync.Mutex // guards below
 	hosts    []*host    // the model table, the default first
@@ -88,12 +97,21 @@ func New(c Config) (*Node, error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
+	var err error
+	if n.templates, err = newTemplates(&n.cfg); err != nil {
+		return nil, err
+	}
 	n.stats.init()
 	for _, s := range c.Models {
 		if s.Name == "" || n.host(s.Name) != nil {
 			return nil, errors.New("model " + s.Name + ": a name is missing or used twice")
 		}
-		n.hosts = append(n.hosts, n.newHost(s))
+		h := n.newHost(s)
+		if e, ok := c.Engine.(Prober); ok {
+			info, err := e.Probe(s.File)
+			n.probe(h, info, err)
+		}
+		n.hosts = append(n.hosts, h)
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	return n, nil

@@ -44,11 +44,7 @@ func (in *instance) prepare(r *styxfs.Request, kept []Token) (_ *input, err erro
 	grammar := r.Grammar
 	if r.Schema != "" {
 		if grammar, err = gbnf.FromSchema(r.Schema); err != nil {
-			return nil, clientError(fmt.Errorf("schema: %w", err))
-		}
-	} else if grammar != "" {
-		if err := gbnf.Check(grammar); err != nil {
-			return nil, clientError(fmt.Errorf("grammar: %w", err))
+			return nil, clientError(err)
 		}
 	}
 	if r.Params.Shift && !in.canShift {
@@ -131,7 +127,9 @@ func (in *instance) replayPrefix(t *input, ids []Token, r *styxfs.Request) error
 	}
 	for i, id := range t.prefix {
 		if s.grammar != nil {
-			if err := s.grammar.Accept(id); err != nil {
+			if err := s.grammar.Accept(id); errors.Is(err, ErrAmbiguous) {
+				return clientError(fmt.Errorf("token %d: %w", i, err))
+			} else if err != nil {
 				return clientError(fmt.Errorf("token %d: grammar", i))
 			}
 		}

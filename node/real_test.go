@@ -112,6 +112,10 @@ func TestRealSampling(t *testing.T) {
 	if _, o, err := b.run(request(3, "The answer is", func(r *styxfs.Request) { r.Grammar = `root ::= "yes"`; r.Prefix = slices.Clone(rec.ids[:1]) })); err == nil || err.Error() != "token 0: grammar" {
 		t.Errorf("foreign prefix: %+v %v", o, err)
 	}
+	costly := `root ::= "` + strings.Repeat("x", 20) + `" ` + strings.Repeat(`"a"* `, 100)
+	if _, o, err := b.run(request(3, "The answer is", func(r *styxfs.Request) { r.Grammar = costly })); !errors.Is(err, node.ErrAmbiguous) || o.Reason != styxfs.Client {
+		t.Errorf("a grammar that is costly: %+v %v", o, err)
+	}
 	if _, _, err := b.run(request(3, "The answer is", nil)); err != nil {
 		t.Errorf("after a refused prefix: %v", err)
 	}

@@ -80,7 +80,7 @@ func newSampler(m Model, info *ModelInfo, eog []Token, r *styxfs.Request, gbnf s
 	}
 	if gbnf != "" {
 		if s.grammar, err = m.NewGrammar(gbnf); err != nil {
-			return nil, clientError(fmt.Errorf("grammar: %w", err))
+			return nil, clientError(err)
 		}
 	}
 	return s, nil
@@ -283,7 +283,9 @@ func (s *sampler) argmax(logits []float32) Token {
 // error means that the grammar refuses it.
 func (s *sampler) accept(t Token) error {
 	if s.grammar != nil {
-		if err := s.grammar.Accept(t); err != nil {
+		if err := s.grammar.Accept(t); errors.Is(err, ErrAmbiguous) {
+			return clientError(err)
+		} else if err != nil {
 			return err
 		}
 	}

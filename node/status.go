@@ -131,7 +131,8 @@ func (n *Node) Models(context.Context) []styxfs.Model {
 	return list
 }
 
-// VocabSize is the number of tokens of a model that was loaded once, else 0.
+// VocabSize is the number of tokens of a model that was loaded once, or that
+// the engine could probe, else 0.
 // See styxfs.Vocabulary.
 func (n *Node) VocabSize(model string) int {
 	n.mu.Lock()

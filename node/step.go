@@ -33,9 +33,10 @@ func (w *worker) pick(s *slot) bool {
 		err = in.sampler.accept(id)
 	}
 	if err != nil {
-		w.end(s, styxfs.ReasonErr, "", fmt.Errorf("token %d: %w", made, err))
+		w.end(s, reasonOf(err), "", fmt.Errorf("token %d: %w", made, err))
 		return false
 	}
+	w.n.stats.tokens.Add(1) // before the turn can end: it is counted then
 	var p *probs
 	if n := t.r.Params.NProbs; n > 0 {
 		p = probsOf(logits, id, n, w.text, &w.sc)

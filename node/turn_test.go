@@ -173,12 +173,17 @@ func TestClientFaults(t *testing.T) {
 		{"bias", func(r *styxfs.Request) { r.Params.LogitBias = []styxfs.Bias{{ID: 5000}} }, "logit_bias 5000"},
 		{"sampler", func(r *styxfs.Request) { r.Params.Samplers = []string{"magic"} }, `samplers: unknown sampler "magic"`},
 		{"shift", func(r *styxfs.Request) { r.Params.Shift = true }, "shift: the memory of this model cannot be shifted"},
-		{"grammar", func(r *styxfs.Request) { r.Grammar = "root ::= nothing" }, "grammar:"},
+		{"grammar", func(r *styxfs.Request) { r.Grammar = "root ::= nothing" }, "grammar: 1:10: rule nothing is not defined"},
+		{"token of a grammar", func(r *styxfs.Request) { r.Grammar = "root ::= <think>" }, "grammar: 1:10: "},
+		{"schema", func(r *styxfs.Request) { r.Schema = `{"type":"colour"}` }, "schema: "},
 		{"foreign prefix", func(r *styxfs.Request) { r.Grammar = `root ::= "yes"`; r.Prefix = []int32{'y', 'o'} }, "token 1: grammar"},
 	} {
 		rec, o, err := b.run(request(1, "hi", test.change))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want %q", test.name, err, test.want)
+		}
+		if err != nil && (strings.Contains(err.Error(), "grammar: grammar") || strings.Contains(err.Error(), "schema: schema")) {
+			t.Errorf("%s: said twice: %v", test.name, err)
 		}
 		if o.Reason != styxfs.Client || rec.text.Len() > 0 {
 			t.Errorf("%s: reason %s text %q", test.name, o.Reason, rec.text.String())
@@ -220,6 +225,9 @@ func TestSchema(t *testing.T) {
 	}
 	if b.CheckSchema(`{"type":"colour"}`) == nil || b.CheckSchema("{") == nil || b.CheckGrammar("root ::= (") == nil || b.CheckGrammar(`root ::= "a"`) != nil {
 		t.Error("a bad schema or grammar is called good")
+	}
+	if err := b.CheckGrammar(`root ::= <think> [^<]* !</think> <[12]>`); err != nil {
+		t.Errorf("tokens by their text: %v", err)
 	}
 	for seed := range int64(5) {
 		rec, o := b.must(request(1, "json", func(r *styxfs.Request) {

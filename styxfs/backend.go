@@ -185,7 +185,7 @@ type Model struct {
 	Digest       string // tells model files apart: how it was made, a colon, hexadecimal
 	Build        string // of llama.cpp
 	Variant      string // of the CPU or GPU library
-	Template     string // what renders its chat template: gonja, jinja, builtin, none
+	Template     string // what renders its chat template: jinja, builtin, none
 	Exact        bool   // a resumed turn is byte-equal to one without a fault
 	Error        string // why it failed
 }

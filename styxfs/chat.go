@@ -27,6 +27,15 @@ func chatSize(l []Message) int {
 	return n
 }
 
+// chatLong refuses what would make the conversation, with more bytes, longer
+// than the bound. mu is held.
+func (s *session) chatLong(more int) error {
+	if most := s.f.cfg.MaxChat; s.chatSize+more > most {
+		return ninep.Errorf(ninep.ErrTooBig, "chat longer than %d bytes", most)
+	}
+	return nil
+}
+
 // AppendMessage appends m as a line of chat.
 func AppendMessage(b []byte, m *Message) []byte {
 	var buf bytes.Buffer
@@ -111,11 +120,14 @@ func openChat(s *session, mode ninep.OpenMode) (ninep.Handle, error) {
 	if s.cur != nil {
 		return nil, s.note.bad("chat", ninep.ErrBusy)
 	}
-	s.writers = append(s.writers, h)
+	if err := s.addWriterLocked(h); err != nil {
+		return nil, s.note.bad("chat", err)
+	}
 	return h, nil
 }
 
 func (h *chatHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	defer h.stale() // without session.mu
 	s := h.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,11 +188,16 @@ func (h *chatHandle) take() {
 	} else {
 		s.faults.chat = ""
 	}
-	l := s.messages
 	if h.trunc {
-		l = nil
+		s.setMessages(nil)
 	}
-	s.setMessages(append(l[:len(l):len(l)], h.msgs...))
+	if err := s.chatLong(chatSize(h.msgs)); err != nil { // with what others have added meanwhile
+		s.faults.chat = err.Error()
+		s.note.bad("chat", err)
+	} else {
+		l := s.messages
+		s.setMessages(append(l[:len(l):len(l)], h.msgs...))
+	}
 	h.trunc, h.msgs, h.tail, h.size = false, nil, nil, 0
 	s.save()
 }

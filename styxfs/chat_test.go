@@ -394,3 +394,26 @@ func TestTokenReadWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A read takes in what was written before it on the same descriptor, also one
+// that goes on where the last one ended.
+func TestTextsReadOnAfterAWrite(t *testing.T) {
+	c := serve(t).dial("ann")
+	d := c.new()
+	line := `{"role":"user","content":"one"}` + "\n"
+	for name, text := range map[string]string{"system": "one\n", "chat": line} {
+		c.write(d+"/"+name, text)
+		f := c.open(d+"/"+name, ninep.ORDWR)
+		p := make([]byte, 8192)
+		if n, err := f.ReadAt(ctx, p, 0); err != nil || string(p[:n]) != text {
+			t.Fatalf("%s: got %q, %v", name, p[:n], err)
+		}
+		off := int64(len(text))
+		if _, err := f.WriteAt(ctx, []byte(text), off); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := f.ReadAt(ctx, p, off); err != nil || string(p[:n]) != text {
+			t.Fatalf("%s behind what was there: got %q, %v", name, p[:n], err)
+		}
+	}
+}

@@ -27,7 +27,7 @@ func (h *ctlHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, erro
 	if len(cmds) > 0 {
 		h.note.good("ctl")
 	}
-	h.anew()
+	h.answer()
 	return len(p), nil
 }
 
@@ -213,6 +213,9 @@ func (p *plan) checkGenerate([]string) error {
 		return p.admit
 	case p.empty && p.s.faults.chat == "":
 		return ninep.Errorf(ninep.ErrInvalid, "generate: the conversation is empty")
+	}
+	if err := p.s.chatLong(0); err != nil { // an answer that is continued again and again
+		return err
 	}
 	p.busy = true
 	return nil

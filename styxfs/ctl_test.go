@@ -207,6 +207,39 @@ func TestPriorityIsTheServersUsers(t *testing.T) {
 	ann.write(d+"/ctl", "priority -5")
 	ann.write(d+"/ctl", "priority 0")
 	refused(t, ann.tryWrite(d+"/ctl", "priority 1"), ninep.ErrPermission, "priority 1")
-	d = boss.new()
-	boss.write(d+"/ctl", "priority 10")
+	ann.write(d+"/ctl", "priority -5")
+	ann.write(d+"/ctl", "priority -1") // back, not above what all have
+	refused(t, ann.tryWrite(d+"/ctl", "temperature 0\npriority -3\npriority 2"), ninep.ErrPermission, "priority 2")
+	if ctl := ann.read(d + "/ctl"); !strings.Contains(ctl, "priority -1\n") || strings.Contains(ctl, "temperature 0\n") {
+		t.Errorf("a part of what was refused holds:\n%s", ctl)
+	}
+	e := boss.new()
+	boss.write(e+"/ctl", "priority 10")
+	// A copy of the settings of the server's user takes nothing along.
+	refused(t, ann.tryWrite(d+"/ctl", boss.read(e+"/ctl")), ninep.ErrPermission, "priority 10")
+	boss.write(e+"/ctl", "priority 3")
+	boss.write(e+"/ctl", "priority 7")
+}
+
+// What nothing was written to has its offsets from the beginning, also for the
+// first read.
+func TestFirstReadBehindTheBeginning(t *testing.T) {
+	c := serve(t).dial("ann")
+	d := c.new()
+	c.write(d+"/system", "be short and kind\n")
+	for _, path := range []string{"model", d + "/status", d + "/ctl", d + "/system"} {
+		want := c.read(path)
+		f := c.open(path, ninep.OREAD)
+		p := make([]byte, 8192)
+		n, err := f.ReadAt(ctx, p, 5)
+		if err != nil || string(p[:n]) != want[5:] {
+			t.Fatalf("%s from 5 on: got %q, %v, want %q", path, p[:n], err, want[5:])
+		}
+		if n, err = f.ReadAt(ctx, p, int64(len(want))); n != 0 || err != nil {
+			t.Fatalf("%s at its end: got %q, %v", path, p[:n], err)
+		}
+		if n, err = f.ReadAt(ctx, p, 0); err != nil || string(p[:n]) != want {
+			t.Fatalf("%s: got %q, %v, want %q", path, p[:n], err, want)
+		}
+	}
 }

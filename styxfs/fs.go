@@ -69,7 +69,7 @@ type Config struct {
 	MaxUserSessions int           // living sessions of one user; 0 is 1000
 	MaxPrompt       int           // bytes of a prompt; 0 is 16 MiB. A longer one is refused
 	MaxText         int           // bytes of a system message, a grammar or a schema; 0 is 16 MiB
-	MaxChat         int           // bytes of a conversation as chat shows it, and of an answer; 0 is 64 MiB
+	MaxChat         int           // bytes of a conversation as chat shows it, and of an answer (token: 8 times); 0 is 64 MiB
 	SessionTTL      time.Duration // an idle session lives this long; 0 is 30m
 	UnpromptedTTL   time.Duration // one that was made and never prompted; 0 is 1m
 

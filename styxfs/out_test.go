@@ -360,6 +360,21 @@ func TestAnswerBound(t *testing.T) {
 	equal(t, "state", c.attr(d+"/status", "state"), "failed")
 }
 
+// Alternatives, and tokens without text, do not make token grow for ever.
+func TestTokenBound(t *testing.T) {
+	s := serve(t, func(c *Config) { c.MaxChat = 1000 })
+	c := s.dial("ann")
+	d := c.new()
+	c.write(d+"/prompt", "hi")
+	turn := s.turn()
+	for range 2000 {
+		turn.say("")
+	}
+	<-turn.ctx.Done()
+	_, err := c.tryRead(d + "/out")
+	refused(t, err, nil, "token longer than 8000 bytes")
+}
+
 // A Backend that does not end its turn holds Close no longer than its context.
 func TestCloseDoesNotHang(t *testing.T) {
 	b := &deafBackend{newFake(), make(chan struct{})}

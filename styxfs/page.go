@@ -8,22 +8,32 @@ import (
 )
 
 // A page is an open file that is made on reading: a table, a status, a ctl, a
-// text. It is made anew at each read at offset 0. Where the file is written
-// too and answers, the first read after a write gets the answer, at whatever
-// offset it comes: kernels go on where the write ended.
+// text. It is made anew at each read at offset 0. Where the file answers what
+// is written to it, the first read after a write gets the answer, at whatever
+// offset it comes: kernels go on where the write ended. Else a read gets what
+// its offset says, also if it is the first: pipelined reads need not begin in
+// order, and tail(1) begins at the end.
 type page struct {
 	base
 	make func(ctx context.Context) ([]byte, error)
 	text bool // cut at runes, not at lines
 
-	mu   sync.Mutex // guards below
-	data []byte
-	at   int64 // the offset of data
-	have bool
+	mu      sync.Mutex // guards below; before session.mu
+	data    []byte
+	at      int64 // the offset of data
+	have    bool
+	answers bool // the next page is the answer to a write
 }
 
-// anew makes the next read get a new page.
-func (p *page) anew() {
+// answer makes the next read get a new page, the answer to a write.
+func (p *page) answer() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.have, p.answers = false, true
+}
+
+// stale makes the next read get a new page: the text has changed.
+func (p *page) stale() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.have = false
@@ -37,7 +47,10 @@ func (p *page) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		p.data, p.at, p.have = data, off, true
+		p.data, p.at, p.have = data, 0, true
+		if p.answers {
+			p.at, p.answers = off, false
+		}
 	}
 	if p.text {
 		return cutText(b, p.data, off-p.at), nil
@@ -45,10 +58,9 @@ func (p *page) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
 	return cutLines(b, p.data, off-p.at), nil
 }
 
-// newPage is a page of a file that is only read: its offsets are the file's.
+// newPage is a page of a file that is only read.
 func newPage(b base, make func(ctx context.Context) ([]byte, error)) *page {
-	p := &page{base: b, make: make}
-	return p
+	return &page{base: b, make: make}
 }
 
 // readOnly refuses an open that could write.

@@ -41,7 +41,7 @@ type Params struct {
 	Stop         []string
 	Shift        bool
 	CachePrompt  bool
-	Template     string // auto, none, a name, or a file
+	Template     string // auto, none, or a name
 	ParseSpecial bool   // of a raw prompt
 	Model        string // "": the default
 	KeepAlive    time.Duration

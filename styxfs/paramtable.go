@@ -112,7 +112,7 @@ var paramTable = withDefaults([]Param{
 	texts("stop", 256, func(p *Params) *[]string { return &p.Stop }, "text that ends the answer and is no part of it"),
 	boolean("shift", func(p *Params) *bool { return &p.Shift }, "forget the oldest tokens where the context is full"),
 	boolean("cache_prompt", func(p *Params) *bool { return &p.CachePrompt }, "reuse the cache of a prompt with the same beginning"),
-	text("template", "auto|none|NAME|FILE", func(p *Params) *string { return &p.Template }, "chat template"),
+	text("template", "auto|none|NAME", func(p *Params) *string { return &p.Template }, "chat template"),
 	boolean("parse_special", func(p *Params) *bool { return &p.ParseSpecial }, "read control tokens in a raw prompt"),
 	modelName,
 	duration("keep_alive", func(p *Params) *time.Duration { return &p.KeepAlive }, "how long the model is kept after the turn; 0s is the server's choice"),

@@ -17,7 +17,7 @@ type draft struct {
 	file string // prompt or new, for error=
 	text []byte
 	t    *turn // from the first byte on
-	long error // the prompt is longer than the bound: it commits nothing
+	long error // longer than a bound: it commits nothing
 }
 
 // write appends p.
@@ -39,6 +39,10 @@ func (d *draft) write(p []byte) error {
 		d.long = ninep.Errorf(ninep.ErrTooBig, "prompt longer than %d bytes", most)
 		d.text = nil
 		return s.note.bad(d.file, d.long)
+	}
+	if err := s.chatLong(len(d.text) + len(p)); err != nil {
+		d.long, d.text = err, nil
+		return s.note.bad(d.file, err)
 	}
 	if d.t == nil {
 		d.t = newTurn(s)
@@ -129,7 +133,7 @@ func (h *promptHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, e
 		return 0, err
 	}
 	if len(p) > 0 {
-		h.anew()
+		h.answer()
 	}
 	return len(p), nil
 }
@@ -215,7 +219,7 @@ func (h *newHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, erro
 		return 0, err
 	}
 	h.at.f.note.good("new")
-	h.anew()
+	h.answer()
 	return len(p), nil
 }
 
@@ -231,7 +235,7 @@ func (h *newHandle) Close(ctx context.Context) error {
 	return nil
 }
 
-// bad says why text is no prompt.
+// badText says why text is none, "" if it is good.
 func badText(what, text string) string {
 	if !utf8.ValidString(text) {
 		return what + ": not UTF-8"

@@ -93,6 +93,11 @@ func (s *session) setText(k textKind, text string) {
 			fault = err.Error()
 		}
 	}
+	s.setFault(k, fault)
+}
+
+// setFault notes what is wrong with text k, or that nothing is. mu is held.
+func (s *session) setFault(k textKind, fault string) {
 	switch k {
 	case systemText:
 		s.faults.system = fault
@@ -171,15 +176,29 @@ func openText(k textKind) func(n *file, mode ninep.OpenMode) (ninep.Handle, erro
 			s.mu.Unlock()
 			return read(ctx)
 		}
-		s.addWriter(h)
+		if err := s.addWriter(h); err != nil {
+			return nil, s.note.bad(k.String(), err)
+		}
 		return h, nil
 	}
 }
 
-func (s *session) addWriter(w holder) {
+// maxWriters bounds the open files of a session that hold what is not yet
+// valid: each may hold as much as its text may have.
+const maxWriters = 16
+
+func (s *session) addWriter(w holder) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.addWriterLocked(w)
+}
+
+func (s *session) addWriterLocked(w holder) error {
+	if len(s.writers) >= maxWriters {
+		return ninep.ErrTooMany
+	}
 	s.writers = append(s.writers, w)
+	return nil
 }
 
 // endWriter takes in what w holds, or drops it if the connection was lost.
@@ -193,6 +212,7 @@ func (s *session) endWriter(ctx context.Context, w holder) {
 }
 
 func (h *textHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	defer h.stale() // without session.mu
 	s := h.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,6 +246,10 @@ func (h *textHandle) take() {
 		text = *s.text(h.kind) + text
 	}
 	h.buf, h.trunc = nil, false
+	if most := s.f.cfg.MaxText; len(text) > most { // with what others have added meanwhile
+		s.setFault(h.kind, fmt.Sprintf("%s longer than %d bytes", h.kind, most))
+		return
+	}
 	s.setText(h.kind, text)
 	s.save()
 }

@@ -10,6 +10,10 @@ import (
 // maxPrefix bounds the token ids that a turn may begin with.
 const maxPrefix = 1 << 20
 
+// maxDigits bounds an id that comes in pieces: zeros before it are no limit of
+// its own.
+const maxDigits = 32
+
 // A tokenHandle is token, open for writing and perhaps for reading. What is
 // written are the ids that the next turn begins with.
 type tokenHandle struct {
@@ -33,10 +37,12 @@ func openToken(n *file, mode ninep.OpenMode) (ninep.Handle, error) {
 		return s.openOut(true), nil
 	}
 	h := &tokenHandle{s: s, fresh: true}
+	if err := s.addWriter(h); err != nil {
+		return nil, s.note.bad("token", err)
+	}
 	if mode.Readable() {
 		h.outHandle = s.openOut(true)
 	}
-	s.addWriter(h)
 	return h, nil
 }
 
@@ -52,6 +58,9 @@ func (h *tokenHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, er
 	ids, err := h.parse(all[:end])
 	if err == nil {
 		_, err = h.parse(all[end:]) // a number that grows never gets right again
+	}
+	if err == nil && len(all)-end > maxDigits {
+		err = ninep.Errorf(ninep.ErrInvalid, "token: %s: not a number", clip(string(all[end:])))
 	}
 	if err == nil && len(h.ids)+len(ids) > maxPrefix {
 		err = ninep.Errorf(ninep.ErrTooBig, "token: more than %d ids", maxPrefix)

@@ -57,7 +57,6 @@ type turn struct {
 	text    []byte        // out
 	lines   []byte        // token
 	wake    chan struct{} // closed at the next change; nil: nobody waits
-	watched bool          // an out or token was opened after it began
 	watch   int           // of those, open now
 	state   State
 	note    Note
@@ -171,8 +170,14 @@ func (t *turn) Token(tok Token) {
 	t.wakeAll()
 	if most := t.s.f.cfg.MaxChat; len(t.text) > most {
 		t.stop(fmt.Errorf("answer longer than %d bytes", most))
+	} else if most *= linesEach; len(t.lines) > most {
+		t.stop(fmt.Errorf("token longer than %d bytes", most))
 	}
 }
+
+// linesEach bounds token by the bound of the answer. A line of a token is some
+// five times its text, but alternatives come to it.
+const linesEach = 8
 
 // appendToken appends a line of token: id logprob text, and the alternatives.
 func appendToken(b []byte, t *Token) []byte {
@@ -265,7 +270,6 @@ func (t *turn) attend() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.watch++
-	t.watched = true
 }
 
 // leave counts a reader that is gone, and ends the turn if it was the last

@@ -19,7 +19,7 @@ var table = map[string]struct{ ours, others []string }{
 	"styxfs/styxtest":     {[]string{"styxfs", "ninep", "mnt"}, nil},
 	"node":                {[]string{"styxfs", "node/template", "node/gbnf"}, []string{"github.com/prometheus"}},
 	"node/template":       {[]string{"styxfs", "node/template/jinja"}, nil},
-	"node/template/jinja": {nil, []string{"github.com/nikolalohinski/gonja", "github.com/ardanlabs/jinja"}},
+	"node/template/jinja": {nil, nil},
 	"node/gbnf":           {nil, nil},
 	"node/enginetest":     {[]string{"node", "styxfs", "model"}, nil},
 	"node/fake":           {[]string{"node", "styxfs", "node/gbnf"}, nil},

@@ -12,7 +12,7 @@ func dashes(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	name = strings.ReplaceAll(name, "_", "-")
 	if other, ok := map[string]string{
 		"temp": "temperature", "typical": "typical-p", "predict": "n-predict", "top-nsigma": "top-n-sigma",
-		"mirostat-ent": "mirostat-tau", "mirostat-lr": "mirostat-eta", "chat-template": "template", "context-shift": "shift",
+		"mirostat-ent": "mirostat-tau", "mirostat-lr": "mirostat-eta", "context-shift": "shift",
 		"keep": "n-keep", "gpu-layers": "n-gpu-layers", "system-prompt": "system", "dynatemp-exp": "dynatemp-exponent",
 	}[name]; ok {
 		name = other

@@ -17,6 +17,7 @@ type engineFlags struct {
 	words   []string // option=value of every model, as in a load line
 	queue   int
 	memory  string
+	chat    chatFlags
 	lib     string
 	engine  string
 }
@@ -45,6 +46,7 @@ func (e *engineFlags) flags(f *pflag.FlagSet) {
 		fl := f.VarPF(&loadValue{&e.words, l.option, l.arg}, l.name, l.short, l.usage)
 		fl.NoOptDefVal = l.bare
 	}
+	e.chat.flags(f)
 	f.IntVar(&e.queue, "queue-size", 1024, "turns that wait at most")
 	f.StringVar(&e.memory, "memory", "", "bound on the `size` of loaded models and caches, as 8G (default: none)")
 	f.StringVar(&e.lib, "llama-lib", "", "`directory` of llama.cpp's libraries (default $LLAMA9_LIB, else found or installed)")

@@ -43,6 +43,9 @@ func (e *engineFlags) start(ctx context.Context, t *treeFlags, log *slog.Logger,
 }
 
 func (s *service) make(ctx context.Context, e *engineFlags, t *treeFlags, c node.Config, say func(string)) (err error) {
+	if err := e.chat.config(&c); err != nil {
+		return err
+	}
 	if c.Engine, err = e.openEngine(ctx, c.Log, say); err != nil {
 		return err
 	}

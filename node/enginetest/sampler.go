@@ -3,6 +3,7 @@ package enginetest
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"llama9/node"
@@ -136,6 +137,8 @@ func (s *suite) testGrammar(t *testing.T) {
 		if g, err := s.m.NewGrammar(text); err == nil {
 			t.Errorf("%s: no error", name)
 			g.Close()
+		} else if !strings.HasPrefix(err.Error(), "grammar: ") || strings.Count(err.Error(), "grammar: ") > 1 {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	g, err := s.m.NewGrammar(`root ::= "yes" | "no" [0-9]`)

@@ -1,6 +1,7 @@
 package gbnf
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 )
@@ -10,6 +11,8 @@ const (
 	costChars = 16    // of a token
 	costWays  = 10000 // to read it
 	costWork  = 400_000
+	maxCosts  = 1000 // that a Matcher remembers
+	maxKnown  = 64   // ways of one of these
 )
 
 // costly finds a rule that llama.cpp would be too long about. For each token
@@ -40,7 +43,23 @@ func (g *Grammar) costly() (rule int, found bool) {
 // what llama.cpp's next step will take; Check refuses a grammar over 10000.
 func (m *Matcher) Cost() int {
 	work := costWork
-	return m.cost(&work)
+	if len(m.cur) > maxKnown {
+		return m.cost(&work)
+	}
+	// A grammar comes back to the same places, as within a string.
+	key := make([]byte, 0, 64)
+	for _, s := range m.cur {
+		key = binary.LittleEndian.AppendUint32(key, uint32(s))
+	}
+	if c, ok := m.costs[string(key)]; ok {
+		return c
+	}
+	if m.costs == nil || len(m.costs) >= maxCosts {
+		m.costs = map[string]int{}
+	}
+	c := m.cost(&work)
+	m.costs[string(key)] = c
+	return c
 }
 
 // cost takes what it does off work and ends when that is spent.

@@ -3,7 +3,7 @@ package gbnf
 import "unicode/utf8"
 
 // A Matcher runs a grammar over a text as it grows. It knows no vocabulary:
-// a grammar that names tokens matches no text where it does.
+// where a grammar names a token, no text goes on, only AcceptToken.
 //
 // It holds, as llama.cpp does, every way in which the text so far can be read
 // as a stack of the places where the grammar goes on. Stacks share their
@@ -12,9 +12,10 @@ type Matcher struct {
 	g     *Grammar
 	nodes []place
 	ids   map[place]int32
-	cur   []int32 // the stacks; none is the empty one
-	over  bool    // more ways than maxWays
-	part  []byte  // of a character whose rest has not come
+	cur   []int32        // the stacks; none is the empty one
+	over  bool           // more ways than maxWays
+	part  []byte         // of a character whose rest has not come
+	costs map[string]int // what Cost said, by cur
 }
 
 // A place is an element of a rule with the stack below it.
@@ -57,6 +58,46 @@ func (m *Matcher) Accept(text string) bool {
 	return true
 }
 
+// AcceptToken takes a token with its text: where the grammar names tokens it
+// goes by id, elsewhere by text, as llama_grammar_accept_token does.
+func (m *Matcher) AcceptToken(id int32, text string) bool {
+	cur, part := m.cur, m.part
+	var chars []int32
+	named := m.step()
+	for _, s := range cur {
+		if s == none {
+			continue
+		}
+		p := m.nodes[s]
+		switch e := m.g.rules[p.rule][p.at]; e.kind {
+		case elemToken, elemNoToken:
+			if (e.val == uint32(id)) == (e.kind == elemToken) {
+				m.expand(m.follow(p, p.at+1), named)
+			}
+		default:
+			chars = append(chars, s)
+		}
+	}
+	over := m.over
+	m.cur = chars
+	if m.tryAs(text, looseRune) {
+		for _, s := range m.cur {
+			if !named.seen[s] {
+				named.out = append(named.out, s)
+			}
+		}
+	} else {
+		m.part = nil
+	}
+	if over || m.over || len(named.out) == 0 {
+		m.cur, m.part = cur, part
+		return false
+	}
+	m.cur = named.out
+	m.compact()
+	return true
+}
+
 // Can says whether Accept would take text.
 func (m *Matcher) Can(text string) bool {
 	cur, part := m.cur, m.part
@@ -65,17 +106,59 @@ func (m *Matcher) Can(text string) bool {
 	return ok
 }
 
-func (m *Matcher) try(text string) bool {
+func (m *Matcher) try(text string) bool { return m.tryAs(text, utf8Rune) }
+
+func (m *Matcher) tryAs(text string, decode func([]byte) (r rune, width int)) bool {
 	b := append(append([]byte(nil), m.part...), text...)
-	for utf8.FullRune(b) {
-		r, w := utf8.DecodeRune(b)
-		if r == utf8.RuneError && w == 1 || !m.next(r) {
+	for {
+		r, w := decode(b)
+		switch {
+		case w == 0:
+			m.part = b
+			return true
+		case w < 0 || !m.next(r):
 			return false
 		}
 		b = b[w:]
 	}
-	m.part = b
-	return true
+}
+
+// utf8Rune decodes the first character of b, whose width is 0 where it is not
+// whole and -1 where it is none.
+func utf8Rune(b []byte) (r rune, width int) {
+	if !utf8.FullRune(b) {
+		return 0, 0
+	}
+	r, w := utf8.DecodeRune(b)
+	if r == utf8.RuneError && w == 1 {
+		return 0, -1
+	}
+	return r, w
+}
+
+// looseRune is utf8Rune as decode_utf8 of llama-grammar.cpp: characters that
+// are written longer than they need be, and those that Unicode has not, pass.
+func looseRune(b []byte) (r rune, width int) {
+	if len(b) == 0 {
+		return 0, 0
+	}
+	n := [16]int{1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 3, 4}[b[0]>>4]
+	if n == 0 {
+		return 0, -1
+	}
+	if r = rune(b[0]); n > 1 {
+		r &= 1<<(7-n) - 1
+	}
+	for i := 1; i < n; i++ {
+		switch {
+		case i >= len(b):
+			return 0, 0
+		case b[i]>>6 != 2:
+			return 0, -1
+		}
+		r = r<<6 | rune(b[i]&0x3f)
+	}
+	return r, n
 }
 
 // Done says whether the text can end here.
@@ -219,7 +302,7 @@ func (m *Matcher) compact() {
 		return
 	}
 	old := m.nodes
-	m.nodes, m.ids = nil, map[place]int32{}
+	m.nodes, m.ids, m.costs = nil, map[place]int32{}, nil
 	moved := map[int32]int32{none: none}
 	for i, s := range m.cur {
 		var path []int32

@@ -109,3 +109,69 @@ func TestMatcherWays(t *testing.T) {
 		t.Errorf("%d ways", m.Ways())
 	}
 }
+
+// Where a grammar names tokens their ids count, elsewhere their text.
+func TestAcceptToken(t *testing.T) {
+	ids := map[string]int32{"<think>": 7, "</think>": 8}
+	g, err := ParseTokens(`root ::= <think> !</think>* </think> ("yes" | <[9]> "é")`, func(text string) (int32, bool) { id, ok := ids[text]; return id, ok })
+	if err != nil {
+		t.Fatal(err)
+	}
+	type tok struct {
+		id   int32
+		text string
+		ok   bool
+	}
+	for _, run := range [][]tok{
+		{{1, "<think>", false}, {7, "", true}, {1, "hm", true}, {2, "\x80", true}, {8, "", true}, {3, "x", false}, {3, "ye", true}, {4, "s", true}, {4, "s", false}},
+		{{7, "", true}, {8, "", true}, {9, "", true}, {1, "\xc3", true}, {1, "x", false}, {1, "\xa9", true}, {7, "", false}},
+	} {
+		m := g.Matcher()
+		for i, k := range run {
+			if got := m.AcceptToken(k.id, k.text); got != k.ok {
+				t.Fatalf("token %d of %v: %v", i, run, got)
+			}
+		}
+		if !m.Done() {
+			t.Errorf("%v: not done", run)
+		}
+	}
+	if m := g.Matcher(); m.Accept("<think>") {
+		t.Error("a text is taken for a token")
+	}
+	// What llama.cpp takes for a character need not be one.
+	if g, err = Parse(`root ::= [^a]*`); err != nil {
+		t.Fatal(err)
+	}
+	m := g.Matcher()
+	for _, k := range []tok{{1, "\xc0\x80", true}, {1, "\xed\xa0\x80", true}, {1, "\xf8", true}, {1, "\x80\x80\x80z", true}, {1, "\x80", false}, {1, "\xc3z", false}, {1, "", true}} {
+		if m.AcceptToken(k.id, k.text) != k.ok {
+			t.Errorf("%+q is not what it was", k.text)
+		}
+	}
+	if m.Accept("\xc0\x80") {
+		t.Error("a text that is not UTF-8 is taken")
+	}
+}
+
+// Cost is looked up where the grammar has been before, and is what it was.
+func TestCostAgain(t *testing.T) {
+	// Behind more text than one look ahead covers, so that Check finds nothing.
+	g, err := Parse(`root ::= "` + strings.Repeat("x", 40) + `" ` + strings.Repeat(`"a"* `, 50))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := g.Matcher()
+	for range 40 {
+		if c := m.Cost(); c > costWays && c != m.Cost() {
+			t.Fatal("two costs of one place")
+		}
+		m.Accept("x")
+	}
+	if m.Cost() <= costWays {
+		t.Errorf("cost %d", m.Cost())
+	}
+	if len(m.costs) == 0 || len(m.costs) > maxCosts {
+		t.Errorf("%d costs", len(m.costs))
+	}
+}

@@ -30,6 +30,7 @@ type kvContext struct {
 	m    *model
 	ptr  yzma.Context
 	mem  uintptr
+	pool yzma.Threadpool // 0: none
 	o    node.ContextOptions
 	next []int32 // by sequence: the position that comes next
 
@@ -123,6 +124,10 @@ func (m *model) newContext(o node.ContextOptions, p yzma.ContextParams) (*kvCont
 		return nil, errors.New("the model keeps no memory of what it read")
 	}
 	c.mem = uintptr(mem)
+	if err := c.attachPool(); err != nil {
+		c.Close()
+		return nil, err
+	}
 	purego.SyscallN(m.e.c.setAbort, uintptr(ptr), m.e.c.abortCallback, uintptr(unsafe.Pointer(c.abort)))
 	c.batchArrays(c.o.NBatch)
 	return c, nil
@@ -162,6 +167,7 @@ func (c *kvContext) Close() error {
 	}
 	err := yzma.Free(c.ptr)
 	c.ptr, c.mem = 0, 0
+	c.freePool()
 	c.d, c.token, c.pos, c.nSeq, c.seq, c.seqPtr, c.logits = nil, nil, nil, nil, nil, nil, nil
 	c.m.users.Add(-1)
 	return err

@@ -3,11 +3,14 @@
 package llama
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -168,6 +171,11 @@ func TestLogitsOfEveryRow(t *testing.T) {
 func TestAbortInPrefill(t *testing.T) {
 	m := loadDemo(t)
 	c := newContext(t, m, node.ContextOptions{NCtx: 1024, NSeq: 1, NBatch: 1024, NUbatch: 32})
+	log := &opened.engine.log.to
+	before := *log
+	defer func() { *log = before }()
+	var said bytes.Buffer // no test runs beside this one
+	*log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	p := prompt(t, m, "And the LORD said unto")
 	var long []node.Token
 	for len(long) < 1000 {
@@ -206,6 +214,10 @@ func TestAbortInPrefill(t *testing.T) {
 		}
 		if got := greedy(t, c, 0, long, kept, 4); !slices.Equal(got, want) {
 			t.Errorf("after an abort at %d: %v, want %v", kept, got, want)
+		}
+		// Nothing went wrong, and the log may not say so.
+		if s := said.String(); !strings.Contains(s, "ret = 2") || strings.Contains(s, "level=ERROR") || strings.Contains(s, "level=WARN") {
+			t.Errorf("the log of an abort:\n%s", s)
 		}
 		return
 	}

@@ -68,7 +68,10 @@ type engine struct {
 	mu sync.Mutex
 }
 
-var _ node.Engine = (*engine)(nil)
+var (
+	_ node.Engine = (*engine)(nil)
+	_ node.Prober = (*engine)(nil)
+)
 
 func open(dir string, log *slog.Logger) (*engine, error) {
 	if err := hasLibraries(dir); err != nil {
@@ -110,14 +113,32 @@ func (e *engine) Variant() string { return e.variant }
 // from its tokens can differ in a near tie (generation.md).
 func (e *engine) Exact() bool { return false }
 
-// Load implements node.Engine.
-func (e *engine) Load(ctx context.Context, file string, o node.LoadOptions, progress func(float32)) (node.Model, error) {
+// header reads the header of a file that holds a model that can be served.
+func header(file string) (*Header, error) {
 	h, err := ReadHeader(file)
 	if err != nil {
 		return nil, err
 	}
 	if err := h.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return h, nil
+}
+
+// Probe implements node.Prober.
+func (e *engine) Probe(file string) (node.ModelInfo, error) {
+	h, err := header(file)
+	if err != nil {
+		return node.ModelInfo{}, err
+	}
+	return h.Info(), nil
+}
+
+// Load implements node.Engine.
+func (e *engine) Load(ctx context.Context, file string, o node.LoadOptions, progress func(float32)) (node.Model, error) {
+	h, err := header(file)
+	if err != nil {
+		return nil, err
 	}
 	if strings.IndexByte(file, 0) >= 0 {
 		return nil, fmt.Errorf("%q: NUL in a file name", file)

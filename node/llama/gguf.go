@@ -10,6 +10,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"llama9/node"
 )
 
 // A Header is what stands before the weights in a GGUF: enough to describe
@@ -97,6 +99,23 @@ func (h *Header) Check() error {
 		return errors.New("no tensors")
 	}
 	return nil
+}
+
+// Info is what the header tells of a model, as node.Model's Info tells it once
+// it is loaded. What llama.cpp itself decides is left out: Desc, BOS and EOS.
+func (h *Header) Info() node.ModelInfo {
+	return node.ModelInfo{
+		Arch:         h.Arch(),
+		Parameters:   h.Parameters,
+		Quantization: h.Quantization(),
+		Bytes:        h.Weights,
+		NCtxTrain:    h.NCtxTrain(),
+		NVocab:       int(min(h.Arrays["tokenizer.ggml.tokens"], math.MaxInt32)),
+		BOS:          -1,
+		EOS:          -1,
+		ChatTemplate: h.Meta["tokenizer.chat_template"],
+		Meta:         h.Meta,
+	}
 }
 
 // A ggufReader reads a header; left bounds what a count in it can mean.

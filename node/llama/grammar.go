@@ -3,6 +3,7 @@
 package llama
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -12,11 +13,18 @@ import (
 	"llama9/node/gbnf"
 )
 
-// grammar is llama.cpp's grammar sampler.
+// grammar is llama.cpp's grammar sampler. Beside it goes a matcher, which tells
+// when llama.cpp would be too long about the next token: nothing ends an Apply.
 type grammar struct {
 	sampler
-	one node.Candidates // the token Accept asks about
+	one   node.Candidates // the token Accept asks about
+	text  *gbnf.Grammar
+	match *gbnf.Matcher
+	piece []byte
 }
+
+// maxCost is the most ways to read what comes next; see gbnf's Matcher.Cost.
+const maxCost = 10000
 
 var _ node.Grammar = (*grammar)(nil)
 
@@ -24,7 +32,8 @@ var _ node.Grammar = (*grammar)(nil)
 // llama.cpp prints what it cannot read to standard error, and there are texts
 // over which it recurses for ever.
 func (m *model) NewGrammar(text string) (node.Grammar, error) {
-	if _, err := gbnf.ParseTokens(text, m.oneToken); err != nil {
+	g, err := gbnf.ParseTokens(text, m.oneToken)
+	if err != nil {
 		return nil, err
 	}
 	m.e.mu.Lock()
@@ -38,7 +47,7 @@ func (m *model) NewGrammar(text string) (node.Grammar, error) {
 		}
 		return nil, errors.New("grammar: " + reason)
 	}
-	return &grammar{sampler: m.newSampler(s), one: node.Candidates{Data: make([]node.TokenData, 1)}}, nil
+	return &grammar{sampler: m.newSampler(s), one: node.Candidates{Data: make([]node.TokenData, 1)}, text: g, match: g.Matcher()}, nil
 }
 
 // oneToken is the token that text, as <think>, stands for in a grammar.
@@ -67,5 +76,27 @@ func (g *grammar) Accept(t node.Token) error {
 		return fmt.Errorf("the grammar refuses token %d", t)
 	}
 	g.accept(t)
+	return g.follow(t)
+}
+
+// follow takes the matcher over a token that llama.cpp took. An end leaves
+// the grammar where it is (llama_grammar_accept_impl).
+func (g *grammar) follow(t node.Token) error {
+	if g.m.EOG(t) {
+		return nil
+	}
+	g.piece = g.m.Piece(g.piece[:0], t, true)
+	if i := bytes.IndexByte(g.piece, 0); i >= 0 {
+		g.piece = g.piece[:i] // where decode_utf8 ends
+	}
+	if !g.match.AcceptToken(t, string(g.piece)) || g.match.Cost() > maxCost {
+		return node.ErrAmbiguous
+	}
 	return nil
+}
+
+// Reset implements node.Grammar.
+func (g *grammar) Reset() {
+	g.sampler.Reset()
+	g.match = g.text.Matcher()
 }

@@ -77,7 +77,25 @@ func (s *logSink) whole(line string) {
 	if s.watching && s.level >= slog.LevelError && len(s.watched) < 8 {
 		s.watched = append(s.watched, line)
 	}
-	s.to.Log(context.Background(), s.level, line, "from", "llama.cpp")
+	level := s.level
+	if level > slog.LevelDebug && ofAbort(line) {
+		level = slog.LevelDebug
+	}
+	s.to.Log(context.Background(), level, line, "from", "llama.cpp")
+}
+
+// ofAbort says whether a line tells of a decode that Abort ended: each cancel
+// of a turn would be three errors and a warning. GGML_STATUS_ABORTED is 1, and
+// llama_decode's 2 is that the callback said so; no failure has these numbers.
+// The warning comes with other failures too, beside their errors.
+func ofAbort(line string) bool {
+	switch line {
+	case "graph_compute: ggml_backend_sched_graph_compute_async failed with error 1",
+		"process_ubatch: failed to compute graph, compute status: 1",
+		"llama_decode: failed to decode, ret = 2":
+		return true
+	}
+	return strings.HasPrefix(line, "decode: removing memory module entries for seq_id = ")
 }
 
 func slogLevel(l yzma.LogLevel, before slog.Level) slog.Level {

@@ -213,6 +213,7 @@ func TestLog(t *testing.T) {
 	s.write(5, "\n")
 	s.write(4, "f: bad thing\nsecond: thing\n")
 	s.write(1, "detail\n")
+	s.write(4, "llama_decode: failed to decode, ret = 2\nllama_decode: failed to decode, ret = -2\n")
 	s.write(4, "not ended")
 	want := `level=DEBUG msg="load_backend: loaded CPU backend from /x/libggml-cpu-haswell.so"
 level=DEBUG msg="load_backend: loaded CUDA backend from C:\\x\\ggml-cuda.dll"
@@ -221,6 +222,8 @@ level=WARN msg="an info that goes on"
 level=ERROR msg="f: bad thing"
 level=ERROR msg="second: thing"
 level=DEBUG-4 msg=detail
+level=DEBUG msg="llama_decode: failed to decode, ret = 2"
+level=ERROR msg="llama_decode: failed to decode, ret = -2"
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)

@@ -85,11 +85,14 @@ func File(path string) (*Template, error) {
 		return nil, err
 	}
 	if !st.Mode().IsRegular() || st.Size() > maxFile {
-		return nil, fmt.Errorf("%s is no template file", path)
+		return nil, errors.New("no template file")
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if len(text) == 0 {
+		return nil, errors.New("an empty template")
 	}
 	return New(string(text))
 }
