@@ -20,7 +20,6 @@ type mount struct {
 // fills says whether a read of GNU cat is smaller than a message.
 func (m mount) fills() bool { return strings.Contains(m.options, "msize=1048576") }
 
-
 func (m mount) dir() string { return "/n/" + m.name }
 
 // mounts are those that kernel k can do.
