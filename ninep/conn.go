@@ -43,6 +43,7 @@ type conn struct {
 	watched atomic.Bool   // the watch is set
 	seen    atomic.Uint64 // the role when the watch was set
 	watch   *time.Timer
+	snaps   atomic.Int64 // in openFile.entries of all fids
 
 	mu      sync.Mutex // guards below
 	cond    sync.Cond  // output got shorter, or a request ended in a reset
@@ -56,6 +57,7 @@ type conn struct {
 	msize   uint32
 	fids    map[uint32]*fid
 	tags    map[uint16]*request // under way, but for cur
+	data    int                 // bytes of their data
 	cur     *request            // runs on the reader's goroutine
 	resets  bool                // the session is being ended
 	out     output

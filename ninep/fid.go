@@ -20,6 +20,7 @@ type openFile struct {
 
 	// A directory's entries as read at offset 0; one Tread at a time.
 	entries []Stat
+	counted int    // of them, in conn.snaps
 	nextDir uint64 // the offset that the next Tread must have
 
 	fills  bool // its client may send what fill is about

@@ -51,6 +51,43 @@ func TestLimitFids(t *testing.T) {
 	w.do("Twalk tag 1 fid 0 newfid 2 nwname 0", "Rwalk tag 1 nwqid 0")
 }
 
+// Writes that wait behind another are held in memory, up to a bound.
+func TestLimitData(t *testing.T) {
+	w := dial(t, &Server{Limits: Limits{Data: 10}}).start()
+	fs := w.fs
+	w.do("Twalk tag 1 fid 0 newfid 1 nwname 1 0:slow", "Rwalk tag 1*")
+	w.do("Topen tag 1 fid 1 mode 1", "Ropen tag 1*")
+	w.send(`Twrite tag 1 fid 1 offset 0 count 4 "abcd"`)
+	w.entered("slow")
+	w.send(`Twrite tag 2 fid 1 offset 4 count 6 "efghij"`)
+	w.do(`Twrite tag 3 fid 1 offset 10 count 1 "k"`, "Rerror tag 3 ename 'Resource temporarily unavailable'")
+	fs.slow <- struct{}{}
+	w.want("Rwrite tag 1 count 4")
+	w.entered("slow")
+	w.send(`Twrite tag 3 fid 1 offset 10 count 4 "klmn"`)
+	fs.slow <- struct{}{}
+	w.want("Rwrite tag 2 count 6")
+	w.entered("slow")
+	fs.slow <- struct{}{}
+	w.want("Rwrite tag 3 count 4")
+}
+
+// The directories that a connection reads are held in memory, up to a bound.
+func TestLimitEntries(t *testing.T) {
+	w := dial(t, &Server{Limits: Limits{Entries: len(newMemFS().root.kids) + 1}}).start()
+	for _, fid := range []string{"1", "2"} {
+		w.do("Twalk tag 1 fid 0 newfid "+fid+" nwname 0", "Rwalk tag 1 nwqid 0")
+		w.do("Topen tag 1 fid "+fid+" mode 0", "Ropen tag 1*")
+	}
+	w.do("Tread tag 1 fid 1 offset 0 count 80", "Rread tag 1*")
+	w.do("Tread tag 1 fid 2 offset 0 count 80", "Rerror tag 1 ename 'Cannot allocate memory'")
+	w.do("Tread tag 1 fid 1 offset 0 count 80", "Rread tag 1*")   // the same again
+	w.do("Tread tag 1 fid 1 offset 0 count 8000", "Rread tag 1*") // to the end
+	w.do("Tread tag 1 fid 2 offset 0 count 80", "Rread tag 1*")
+	w.do("Tclunk tag 1 fid 2", "Rclunk tag 1")
+	w.do("Tread tag 1 fid 1 offset 0 count 80", "Rread tag 1*")
+}
+
 // A client that says nothing is hung up on, and one that went on after its
 // Tversion is not.
 func TestLimitFirst(t *testing.T) {

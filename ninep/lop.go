@@ -213,7 +213,9 @@ func (c *conn) readdir(ctx context.Context, r *request) error {
 		if err != nil {
 			return err
 		}
-		o.entries = entries
+		if err := c.keep(o, entries); err != nil {
+			return err
+		}
 	} else if r.offset > uint64(len(o.entries)) {
 		return ErrInvalid
 	}

@@ -422,7 +422,10 @@ func (c *conn) readDir(ctx context.Context, o *openFile, p []byte, off uint64) (
 		if err != nil {
 			return 0, err
 		}
-		o.entries, o.nextDir = entries, 0
+		if err := c.keep(o, entries); err != nil {
+			return 0, err
+		}
+		o.nextDir = 0
 	} else if off != o.nextDir {
 		return 0, errDirOffset
 	}
@@ -440,7 +443,21 @@ func (c *conn) readDir(ctx context.Context, o *openFile, p []byte, off uint64) (
 		o.entries = o.entries[1:]
 	}
 	o.nextDir = off + uint64(len(b))
+	if len(o.entries) == 0 {
+		c.keep(o, nil)
+	}
 	return len(b), nil
+}
+
+// keep makes entries the snapshot of o, if the connection may have that many.
+func (c *conn) keep(o *openFile, entries []Stat) error {
+	more := len(entries) - o.counted
+	if c.snaps.Add(int64(more)) > int64(c.srv.limits.Entries) && more > 0 {
+		c.snaps.Add(-int64(more))
+		return ErrNoMem
+	}
+	o.entries, o.counted = entries, len(entries)
+	return nil
 }
 
 // writeFile does a Twrite. See read(5).

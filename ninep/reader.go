@@ -150,6 +150,7 @@ func (c *conn) serve(r *request, turn uint64) (lost bool) {
 func (c *conn) list(r *request) {
 	c.tags[r.tag] = r
 	r.listed = true
+	c.data += len(r.data)
 }
 
 // spawn runs r on a goroutine of its own. c.mu is held.
@@ -222,7 +223,7 @@ func (c *conn) look() {
 // admit finds r's fids, and says whether r can run now. c.mu is held.
 func (c *conn) admit(r *request) (now bool, err error) {
 	ends := r.op == opClunk || r.op == opRemove
-	if !ends && len(c.tags) >= c.srv.limits.Requests {
+	if !ends && len(c.tags) >= c.srv.limits.Requests || c.data+len(r.data) > c.srv.limits.Data {
 		return false, ErrAgain
 	}
 	switch r.op {
@@ -310,6 +311,7 @@ func (c *conn) finish(r *request, err error) (run line) {
 func (c *conn) reply(r *request, err error) {
 	if r.listed {
 		delete(c.tags, r.tag)
+		c.data -= len(r.data)
 	}
 	if c.cur == r {
 		c.cur = nil

@@ -43,6 +43,8 @@ type Limits struct {
 	ConnsPerAddr int           // of these by one address; 0 is as Conns
 	Fids         int           // fids of a connection; 0 is 65536
 	Requests     int           // requests of a connection under way; 0 is 16384
+	Data         int           // bytes of writes of a connection that wait for their turn; 0 is 64 MiB
+	Entries      int           // of directories that a connection is reading; 0 is 1048576
 	FirstFrame   time.Duration // from the connection to its Tversion; 0 is 30 s
 	Write        time.Duration // how long a client may not read while it is answered; 0 is 30 s
 }
@@ -57,6 +59,8 @@ func (l Limits) orDefaults() Limits {
 	or(&l.ConnsPerAddr, l.Conns)
 	or(&l.Fids, 1<<16)
 	or(&l.Requests, 1<<14)
+	or(&l.Data, 64<<20)
+	or(&l.Entries, 1<<20)
 	if l.FirstFrame <= 0 {
 		l.FirstFrame = 30 * time.Second
 	}

@@ -85,6 +85,7 @@ func (c *conn) shut(ctx context.Context, p *place, o *openFile) (err error) {
 	if o.locks {
 		c.srv.locks.drop(o)
 	}
+	c.keep(o, nil)
 	if o.mode&ORCLOSE != 0 {
 		defer func() {
 			defer c.caught(&err)

@@ -160,6 +160,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
 	for _, test := range []struct {
 		name    string
 		slots   []slot
@@ -167,17 +168,21 @@ func TestPlan(t *testing.T) {
 		nbatch  int
 		nubatch int
 		want    []int // rows of each slot
+		next    int
 	}{
-		{"decodes first", slotsOf(">a+b", "!+xxxxxxxxxxxx", ">c+d"), 0, 100, 8, []int{1, 6, 1}},
-		{"even shares", slotsOf("!+xxxxxxxxxx", "!+xxxxxxxxxx"), 0, 100, 8, []int{4, 4}},
-		{"a short one leaves its share", slotsOf("!+xx", "!+xxxxxxxxxx"), 0, 100, 8, []int{2, 6}},
-		{"what is left over goes round", slotsOf("!+xxxxx", "!+xxxxx"), 1, 100, 3, []int{1, 2}},
-		{"more fills than rows", slotsOf("!+xx", "!+xx", "!+xx"), 1, 100, 2, []int{0, 1, 1}},
-		{"n_batch bounds all", slotsOf(">a+b", ">a+b", "!+xxxx"), 0, 3, 8, []int{1, 1, 1}},
-		{"at least half an n_ubatch of prefill", slotsOf(">a+b", ">a+b", ">a+b", "!+xxxx"), 0, 100, 4, []int{1, 1, 1, 2}},
-		{"idle", slotsOf("abc", ""), 0, 100, 8, []int{0, 0}},
+		{"decodes first", slotsOf(">a+b", "!+xxxxxxxxxxxx", ">c+d"), 0, 100, 8, []int{1, 6, 1}, 2},
+		{"even shares", slotsOf("!+"+long(400), "!+"+long(400)), 0, 2048, 512, []int{256, 256}, 0},
+		{"a short one leaves its share", slotsOf("!+xx", "!+xxxxxxxxxx"), 0, 100, 8, []int{2, 6}, 0},
+		{"no more prompts than get a quantum", slotsOf("!+"+long(300), "!+"+long(300), "!+"+long(300)), 0, 2048, 256, []int{128, 128, 0}, 2},
+		{"the others come first in the next step", slotsOf("!+"+long(300), "!+"+long(300), "!+"+long(300)), 2, 2048, 256, []int{128, 0, 128}, 1},
+		{"short prompts share a step", slotsOf("!+"+long(100), "!+"+long(100), "!+"+long(300), "!+x"), 0, 2048, 256, []int{100, 100, 56, 0}, 3},
+		{"a small n_ubatch goes to one", slotsOf("!+xxxxx", "!+xxxxx"), 1, 100, 3, []int{0, 3}, 0},
+		{"more fills than rows", slotsOf("!+xx", "!+xx", "!+xx"), 1, 100, 3, []int{0, 2, 1}, 0},
+		{"n_batch bounds all", slotsOf(">a+b", ">a+b", "!+xxxx"), 0, 3, 8, []int{1, 1, 1}, 0},
+		{"at least half an n_ubatch of prefill", slotsOf(">a+b", ">a+b", ">a+b", "!+xxxx"), 0, 100, 4, []int{1, 1, 1, 2}, 0},
+		{"idle", slotsOf("abc", ""), 0, 100, 8, []int{0, 0}, 0},
 	} {
-		rows := plan(test.slots, test.first, test.nbatch, test.nubatch, nil)
+		rows, next := plan(test.slots, test.first, test.nbatch, test.nubatch, nil)
 		var got []int
 		sum := 0
 		for i := range test.slots {
@@ -193,14 +198,15 @@ func TestPlan(t *testing.T) {
 			}
 			sum += s.rows
 		}
-		if !slices.Equal(got, test.want) || len(rows) != sum {
-			t.Errorf("%s: %v, want %v (%d rows)", test.name, got, test.want, len(rows))
+		if !slices.Equal(got, test.want) || len(rows) != sum || next != test.next {
+			t.Errorf("%s: %v and then from %d, want %v and %d (%d rows)", test.name, got, next, test.want, test.next, len(rows))
 		}
 	}
 	slots := slotsOf("!ab+cde")
 	slots[0].logits = 4
 	var asked []int32
-	for _, r := range plan(slots, 0, 100, 8, nil) {
+	asking, _ := plan(slots, 0, 100, 8, nil)
+	for _, r := range asking {
 		if r.Logits {
 			asked = append(asked, r.Pos)
 		}

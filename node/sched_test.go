@@ -102,23 +102,31 @@ func TestPrefillBesideDecodes(t *testing.T) {
 		three := b.start(request(3, strings.Repeat("z", 60), long))
 		synctest.Wait()
 		g.step() // began before they were there
+		turns := make(map[node.Seq]int) // steps with prefill of it
 		for range 10 {
 			d := g.step()
 			rows := make(map[node.Seq]int)
+			decodes := 0
 			for _, r := range d.Rows {
 				rows[r.Seq]++
 			}
-			if len(d.Rows) > 8 || len(rows) != 3 {
-				t.Errorf("a step of %d rows of %d turns: %v", len(d.Rows), len(rows), rows)
-			}
-			prefill := []int{}
-			for _, k := range rows {
-				if k > 1 {
-					prefill = append(prefill, k)
+			for seq, n := range rows {
+				if n > 1 {
+					turns[seq]++
+				} else {
+					decodes++
 				}
 			}
-			if len(prefill) == 2 && (prefill[0]-prefill[1] > 1 || prefill[1]-prefill[0] > 1) {
-				t.Errorf("prefill is not shared evenly: %v", rows)
+			if len(d.Rows) != 8 || len(rows) != 2 || decodes != 1 {
+				t.Errorf("a step of %d rows of %d turns: %v", len(d.Rows), len(rows), rows)
+			}
+		}
+		if len(turns) != 2 {
+			t.Errorf("steps with prefill, by sequence: %v", turns)
+		}
+		for seq, n := range turns {
+			if n != 5 {
+				t.Errorf("sequence %d had %d of 10 steps", seq, n)
 			}
 		}
 		for _, f := range []*flight{one, two, three} {

@@ -19,7 +19,7 @@ type worker struct {
 	rows  []Row
 	sc    scratch
 	tick  uint64
-	round int
+	first int // slot where the next step begins to share prefill
 	buf   []byte
 	wake  chan struct{} // of size 1
 	done  chan struct{} // closed at the end of run
@@ -160,8 +160,7 @@ func (w *worker) drop(s *slot) {
 
 // step decodes one batch and goes on with every turn in it.
 func (w *worker) step() {
-	w.round++
-	w.rows = plan(w.slots, w.round%len(w.slots), w.in.opts.NBatch, w.in.opts.NUbatch, w.rows[:0])
+	w.rows, w.first = plan(w.slots, w.first, w.in.opts.NBatch, w.in.opts.NUbatch, w.rows[:0])
 	if len(w.rows) == 0 {
 		return
 	}

@@ -154,15 +154,19 @@ func (h *chatHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, err
 		return len(p), nil
 	}
 	var add []Message
+	first := true // the line that h.tail begins
 	for line := range bytes.Lines(append(h.tail[:len(h.tail):len(h.tail)], p[:end]...)) {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		m, err := parseMessage(bytes.TrimSpace(line))
 		if err != nil {
+			if first {
+				h.tail = nil // its line is refused, it must not spoil the next
+			}
 			return 0, s.note.bad("chat", ninep.Errorf(ninep.ErrInvalid, "%v", err))
 		}
-		add = append(add, m)
+		add, first = append(add, m), false
 	}
 	h.msgs = append(h.msgs, add...)
 	h.size += chatSize(add)

@@ -94,6 +94,30 @@ func TestChatLinesAreChecked(t *testing.T) {
 	}
 }
 
+// A refused line takes along its beginning, which came in a Twrite before, and
+// nothing else: the descriptor goes on.
+func TestRefusedLineGoesWhole(t *testing.T) {
+	c := serve(t).dial("ann")
+	d := c.new()
+	f := c.open(d+"/chat", ninep.OWRITE)
+	for _, w := range []struct {
+		text string
+		bad  bool
+	}{
+		{`{"role":"king",`, false},
+		{`"content":"x"}` + "\n", true},
+		{userLine + botLine[:9], false},
+		{botLine[9:] + "hello\n", true}, // the second line is at fault: the first is sent again
+		{botLine[9:], false},
+	} {
+		if _, err := f.WriteAt(ctx, []byte(w.text), 0); (err != nil) != w.bad {
+			t.Fatalf("writing %q: %v", w.text, err)
+		}
+	}
+	f.Close(ctx)
+	equal(t, "chat", c.read(d+"/chat"), userLine+botLine)
+}
+
 func TestBrokenLastLineFailsTheNextTurn(t *testing.T) {
 	s := serve(t)
 	c := s.dial("ann")

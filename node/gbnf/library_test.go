@@ -19,7 +19,10 @@ import (
 func vocabulary(t *testing.T) yzma.Vocab {
 	dir, err := llama.Find("")
 	if err != nil {
-		t.Skip(err)
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err) // nothing may be left out there
+		}
+		t.Skipf("LEFT OUT, %v: llama9 engine install", err)
 	}
 	if _, err := llama.Open(llama.Options{Lib: dir}); err != nil {
 		t.Fatal(err)

@@ -182,7 +182,7 @@ func (g *ggufReader) header() (*Header, error) {
 		return nil, err
 	}
 	if string(magic[:]) != "GGUF" {
-		return nil, fmt.Errorf("not a GGUF file: it begins with %q", magic[:])
+		return nil, errors.New("not a GGUF file: it does not begin with GGUF")
 	}
 	h := &Header{Meta: map[string]string{}, Arrays: map[string]uint64{}, Size: g.size}
 	var err error

@@ -3,6 +3,7 @@
 package template_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -28,7 +29,10 @@ func apply(tmpl string, msgs []styxfs.Message) string {
 func TestLibrary(t *testing.T) {
 	dir, err := llama.Find("")
 	if err != nil {
-		t.Skip(err)
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err) // nothing may be left out there
+		}
+		t.Skipf("LEFT OUT, %v: llama9 engine install", err)
 	}
 	if _, err := llama.Open(llama.Options{Lib: dir}); err != nil {
 		t.Fatal(err)
