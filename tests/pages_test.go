@@ -72,9 +72,10 @@ func walkTree(t *testing.T, fs *mnt.Fsys, dir string, see func(ninep.Stat)) {
 	}
 }
 
-// TestCommandPage: every command and every flag is in the command's manual.
+// TestCommandPage: every command and every flag is in the command's manual,
+// and those of mount and umount in that of mounting too.
 func TestCommandPage(t *testing.T) {
-	text := page(t, "llama9.1")
+	text, mounting := page(t, "llama9.1"), page(t, "mount.8")
 	help := command(t, "", "--help")
 	_, list, _ := strings.Cut(help, "Available Commands:")
 	list, _, _ = strings.Cut(list, "\n\n")
@@ -101,6 +102,9 @@ func TestCommandPage(t *testing.T) {
 			}
 			if short := strings.TrimSuffix(m[1], ", "); short != "" && m[2] != "help" && !hasWord(text, short) {
 				t.Errorf("docs/llama9.1 lacks the flag %s of %s", short, c[1])
+			}
+			if strings.HasSuffix(c[1], "mount") && m[2] != "help" && !hasWord(mounting, "--"+m[2]) {
+				t.Errorf("docs/mount.8 lacks the flag --%s of %s", m[2], c[1])
 			}
 		}
 	}
