@@ -112,3 +112,27 @@ func TestCommandPage(t *testing.T) {
 		t.Errorf("only %d flags were looked for", flags)
 	}
 }
+
+// TestMountPage follows the example of the manual that anyone can, by FUSE.
+func TestMountPage(t *testing.T) {
+	needFUSE(t)
+	_, example, ok := strings.Cut(page(t, "mount.8"), "\nAs yourself, by FUSE:\n.IP\n.EX\n")
+	example, _, end := strings.Cut(example, ".EE")
+	if !ok || !end || !strings.Contains(example, "llama9 umount") {
+		t.Fatalf("no example in docs/mount.8: %q", example)
+	}
+	addr, fs, _ := serve(t, "--engine", "fake", "-m", "fake:tiny")
+	home := mountDir(t)
+	t.Setenv("HOME", home)
+	t.Setenv("LLAMA9_ADDR", addr)
+	t.Cleanup(func() {
+		exec.Command(program, "umount", "-l", home+"/llama").Run() // fails where all is well
+		if err := os.Remove(home + "/llama"); err != nil {
+			t.Error(err)
+		}
+	})
+	got := good(t, home, addr, "set -e\n"+example)
+	if want := readFile(t, fs, "infer/last/out"); len(want) < 20 || !strings.HasSuffix(got, " status\n"+want) {
+		t.Errorf("%q, want a listing and %q", got, want)
+	}
+}
