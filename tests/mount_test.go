@@ -194,7 +194,7 @@ func TestMountErrors(t *testing.T) {
 	bad(t, dir, addr, "llama9 mount -a tcp!127.0.0.1!1 $n", "connection refused")
 	bad(t, dir, addr, "llama9 mount -a x!y!z $n", "--addr")
 	bad(t, dir, addr, "llama9 mount -t nfs -a $a $n", "--type nfs")
-	bad(t, dir, addr, "llama9 mount -t fuse -A nosuch -a $a $n", "does not exist")
+	bad(t, dir, addr, "llama9 mount -t fuse -A nosuch -a $a $n", "subtree nosuch of unix!")
 	bad(t, dir, addr, "llama9 mount -t fuse -D -a $a $n", "--foreground")
 	bad(t, dir, addr, "llama9 mount -t fuse -o cache=loose -a $a $n", "--options")
 	// Something that is no 9P server, and one that never answers.

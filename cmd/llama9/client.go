@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,6 +46,9 @@ func (c *client) dial(ctx context.Context) (*mnt.Fsys, error) {
 		return nil, fmt.Errorf("--addr: %w", err)
 	}
 	fs, err := mnt.Dial(ctx, addr, c.options(os.Stderr))
+	if e := (*ninep.Error)(nil); c.aname != "" && errors.As(err, &e) {
+		return nil, fmt.Errorf("subtree %s of %s: %w", c.aname, addr, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("no server at %s: %w; start one with llama9 node, or say where it is with --addr or LLAMA9_ADDR", addr, err)
 	}

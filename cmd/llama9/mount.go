@@ -91,7 +91,7 @@ func (m *mountFlags) run(ctx context.Context, dir string, stderr io.Writer) (err
 	}
 	if how == "kernel" {
 		err := m.mountKernel(ctx, stderr)
-		if err == nil || m.kind == "kernel" || !errors.Is(err, errKernel) {
+		if err == nil || m.kind == "kernel" || m.options != "" || !errors.Is(err, errKernel) {
 			return err
 		}
 		if e := m.mountFUSE(ctx, stderr); e != nil {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"llama9/fuse"
 	"llama9/ninep"
 )
 
@@ -33,12 +34,7 @@ func (m *mountFlags) mountKernel(ctx context.Context, stderr io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fd, err := p.file()
-		if err == nil {
-			err = m.mount9P(m.command, fmt.Sprintf("trans=fd,rfdno=%d,wfdno=%[1]d", fd.Fd()))
-			fd.Close() // the kernel has it now
-		}
-		if err != nil {
+		if err := m.mountPeer(ctx, p); err != nil {
 			return p.failed(err)
 		}
 		return nil
@@ -61,6 +57,27 @@ func (m *mountFlags) mountKernel(ctx context.Context, stderr io.Writer) error {
 		return m.mountSocket(ctx, network, address)
 	}
 	return m.mount9P(source, trans)
+}
+
+// mountPeer hands the kernel the socket of a command. mount(2) waits for its
+// answer and hears no signal: only the end of the command ends that.
+func (m *mountFlags) mountPeer(ctx context.Context, p *peer) error {
+	fd, err := p.file()
+	if err != nil {
+		return err
+	}
+	defer fd.Close() // the kernel has it then
+	ctx, cancel := context.WithTimeoutCause(ctx, m.timeout, fmt.Errorf("no answer in %v", m.timeout))
+	defer cancel()
+	stop := context.AfterFunc(ctx, p.kill)
+	err = m.mount9P(m.command, fmt.Sprintf("trans=fd,rfdno=%d,wfdno=%[1]d", fd.Fd()))
+	if stop() {
+		return err
+	}
+	if err == nil { // at the last moment, of what is dead now
+		return errors.Join(context.Cause(ctx), fuse.Unmount(m.dir, true))
+	}
+	return context.Cause(ctx)
 }
 
 // transport gives the device and the options for an address; "" where the

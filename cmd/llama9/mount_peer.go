@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,9 +20,10 @@ import (
 // our end of the socket that they both are.
 type peer struct {
 	*net.UnixConn
-	cmd  *exec.Cmd
-	said *os.File // its standard error
-	done chan struct{}
+	cmd    *exec.Cmd
+	said   *os.File // its standard error
+	done   chan struct{}
+	killed atomic.Bool // by us
 }
 
 // startPeer runs a shell command in a session of its own: it outlives us, if
@@ -72,6 +74,16 @@ func (p *peer) file() (*os.File, error) {
 	return f, nil
 }
 
+// kill ends the command, and what it started.
+func (p *peer) kill() {
+	select {
+	case <-p.done: // its number may be another's by now
+	default:
+		p.killed.Store(true)
+		unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL)
+	}
+}
+
 // end waits for the command, whose input has ended, and gives what it
 // complained of. One that does not end is killed.
 func (p *peer) end() (said string) {
@@ -79,11 +91,11 @@ func (p *peer) end() (said string) {
 	defer cancel()
 	select {
 	case <-p.done:
-		if st := p.cmd.ProcessState; !st.Success() {
+		if st := p.cmd.ProcessState; !st.Success() && !p.killed.Load() {
 			said = st.String()
 		}
 	case <-ctx.Done():
-		unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL)
+		p.kill()
 		<-p.done
 	}
 	defer p.said.Close()
