@@ -11,13 +11,9 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// peerTime is how long a command may take to end once its input has.
-const peerTime = 3 * time.Second
 
 // daemon runs serve in a process of its own and returns when the mount is
 // live, or with what that process said before it failed.

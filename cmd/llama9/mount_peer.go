@@ -12,9 +12,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// peerTime is how long a command may take to end once its input has.
+const peerTime = 3 * time.Second
 
 // A peer is a command that speaks 9P on its standard input and output, and
 // our end of the socket that they both are.
