@@ -57,16 +57,12 @@ func (a *archive) copy(from, to string) error {
 var library = regexp.MustCompile(`(/\S+) \(0x`)
 
 // program takes a program of this machine and the libraries that it needs.
-func (a *archive) program(name string) error {
-	path, err := exec.LookPath(name)
-	if err != nil {
+func (a *archive) program(path string) error {
+	if err := a.copy(path, "/gnu/"+filepath.Base(path)); err != nil {
 		return err
 	}
-	if path, err = filepath.EvalSymlinks(path); err != nil {
-		return err
-	}
-	if err := a.copy(path, "/gnu/"+name); err != nil {
-		return err
+	if static(path) {
+		return nil
 	}
 	out, err := exec.Command("ldd", path).Output()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -18,7 +19,7 @@ import (
 // deadline is how long anything may take that happens by itself, on an
 // emulated machine that shares its cores. It is never waited for where all is
 // well.
-const deadline = 90 * time.Second
+const deadline = 3 * time.Minute
 
 // shells are how many shells a machine has: qemu gives it four serial lines,
 // and the first is the kernel's.
@@ -73,8 +74,9 @@ func kernels() ([]kernel, error) {
 	return all, nil
 }
 
-// initramfs makes the file system of the machine.
-func (k kernel) initramfs() ([]byte, error) {
+// initramfs makes the file system of the machine, with more programs and
+// libraries in /gnu.
+func (k kernel) initramfs(programs []string) ([]byte, error) {
 	var a archive
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
@@ -84,7 +86,16 @@ func (k kernel) initramfs() ([]byte, error) {
 		return nil, err
 	}
 	for _, name := range tools {
-		if err := a.program(name); err != nil {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.program(path); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range programs {
+		if err := a.program(path); err != nil {
 			return nil, err
 		}
 	}
@@ -121,11 +132,12 @@ type machine struct {
 	shells [shells]*shell
 }
 
-// boot starts k. It is killed at the test's end.
-func boot(t testing.TB, k kernel) *machine {
+// boot starts k, with programs and libraries of this machine in it. It is killed at the
+// test's end.
+func boot(t testing.TB, k kernel, programs ...string) *machine {
 	t.Helper()
 	began := time.Now()
-	image, err := k.initramfs()
+	image, err := k.initramfs(programs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,6 +167,7 @@ func boot(t testing.TB, k kernel) *machine {
 		args = append(args, "-serial", "unix:"+ln.Addr().String())
 	}
 	m := &machine{kernel: k, cmd: exec.Command("qemu-system-x86_64", args...), ended: make(chan struct{})}
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // should the test be killed
 	var stderr bytes.Buffer
 	m.cmd.Stderr = &stderr
 	if err := m.cmd.Start(); err != nil {

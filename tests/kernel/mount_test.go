@@ -5,6 +5,7 @@ package kernel
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,10 +57,11 @@ func TestKernels(t *testing.T) {
 		}
 		t.Skipf("LEFT OUT, no kernel mounts the tree: %v", err)
 	}
+	program, libffi := build(t)
 	for _, k := range all {
 		t.Run(k.release, func(t *testing.T) {
 			t.Parallel()
-			m := boot(t, k)
+			m := boot(t, k, program, libffi)
 			s := serveFake(t)
 			for _, mt := range mounts(k) {
 				t.Run(mt.name, func(t *testing.T) {
@@ -70,6 +72,7 @@ func TestKernels(t *testing.T) {
 				})
 			}
 			t.Run("restart", func(t *testing.T) { restart(t, m) })
+			t.Run("command", func(t *testing.T) { command(t, m) })
 			t.Run("words", func(t *testing.T) { words(t, m) })
 		})
 	}
@@ -83,7 +86,7 @@ type client struct {
 	sh *shell
 }
 
-// vars begins a script with what it may use: $M, the mount, and turn, which
+// vars begins a script with what it may use: $M, the mount, and new, which
 // makes a session and gives its number.
 func (c *client) vars() string {
 	return "M=" + c.dir() + "\nnew() { cat $M/infer/new; }\n"
@@ -102,32 +105,37 @@ func (c *client) prints(t testing.TB, script, want string) {
 // fails runs a script that has to fail and print word.
 func (c *client) fails(t testing.TB, script, word string) {
 	t.Helper()
-	if text, status := c.sh.run(t, c.vars()+script); status == 0 || !strings.Contains(text, word) {
-		t.Errorf("%s\n: status %d, printed %q, want a failure with %q", script, status, text, word)
-	}
+	c.sh.fails(t, c.vars()+script, word)
 }
 
+// test does all on the mounts none and plain, on the others what their options
+// can change.
 func (c *client) test(t *testing.T) {
-	t.Run("second", c.second)
-	t.Run("list", c.list)
-	t.Run("read", c.reads)
-	t.Run("write", c.writes)
-	t.Run("long prompt", c.longPrompt)
-	if strings.Contains(c.options, "loose") {
-		// What was written is a length to this cache, and a read goes on in
-		// vain until it has as much: no file that answers is written here.
-		t.Run("remove", c.remove)
-		t.Run("first", c.first)
-		return
+	cases := []struct {
+		name string
+		run  func(*testing.T)
+		on   string // other mounts
+	}{
+		{"second", c.second, "any small loose plainany plainsmall plainloose"},
+		{"list", c.list, "small loose"},
+		{"read", c.reads, "small loose plainsmall plainloose"},
+		{"write", c.writes, "loose plainloose"},
+		{"long prompt", c.longPrompt, "any small loose plainany plainsmall plainloose"},
+		// Of the mounts that are loose no more than the first transcript: what
+		// was written is a length to that cache, and a read goes on in vain
+		// until it has as much.
+		{"first", c.first, "any small loose plainany plainsmall plainloose"},
+		{"descriptor", c.descriptor, "small plainsmall"},
+		{"kill", c.kill, "small"},
+		{"live", c.live, "any small plainsmall"},
+		{"shells", c.shellsAtOnce, "any"},
+		{"sessions", c.manySessions, ""},
+		{"users", c.users, "any plainany"},
+		{"remove", c.remove, "any small loose plainany plainsmall plainloose"},
 	}
-	t.Run("first", c.first)
-	t.Run("descriptor", c.descriptor)
-	t.Run("kill", c.kill)
-	t.Run("live", c.live)
-	t.Run("shells", c.shellsAtOnce)
-	if c.name == "none" || c.name == "plain" {
-		t.Run("sessions", c.manySessions)
+	for _, test := range cases {
+		if c.name == "none" || c.name == "plain" || slices.Contains(strings.Fields(test.on), c.name) {
+			t.Run(test.name, test.run)
+		}
 	}
-	t.Run("users", c.users)
-	t.Run("remove", c.remove)
 }

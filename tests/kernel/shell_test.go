@@ -18,11 +18,15 @@ type shell struct {
 	conn net.Conn
 	n    int    // scripts begun
 	got  string // read, not taken yet
+	err  error  // it answers no more
 }
 
 // start begins a script, of bash.
 func (s *shell) start(t testing.TB, script string) {
 	t.Helper()
+	if s.err != nil {
+		t.Fatalf("the shell is lost: %v", s.err)
+	}
 	s.n++
 	// In pieces that the line's buffer in the kernel has room for: a serial
 	// line holds nobody up.
@@ -51,6 +55,7 @@ func (s *shell) until(t testing.TB, mark string) string {
 		n, err := s.conn.Read(buf)
 		s.got += string(buf[:n])
 		if err != nil {
+			s.err = err
 			t.Fatalf("waiting for %q: %v; it printed %q", mark, err, s.got)
 		}
 	}
@@ -102,10 +107,10 @@ func (s *shell) prints(t testing.TB, script, want string) {
 	}
 }
 
-// answer types a key.
-func (s *shell) answer(t testing.TB) {
+// fails runs a script that has to fail and print word.
+func (s *shell) fails(t testing.TB, script, word string) {
 	t.Helper()
-	if _, err := s.conn.Write([]byte("\n")); err != nil {
-		t.Fatal(err)
+	if text, status := s.run(t, script); status == 0 || !strings.Contains(text, word) {
+		t.Errorf("%s\n: status %d, printed %q, want a failure with %q", script, status, text, word)
 	}
 }
