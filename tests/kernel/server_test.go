@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"llama9/mnt"
 	"llama9/ninep"
@@ -149,14 +148,4 @@ func (s *server) attr(t testing.TB, id, name string) string {
 		t.Fatal(err)
 	}
 	return styxfs.FindAttr(attrs, name)
-}
-
-// until tries again until ok, for at most the deadline.
-func until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(deadline); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("in vain: %s", what)
-		}
-	}
 }
