@@ -29,7 +29,7 @@ func (m *Model) attrs() []Attr {
 		{"quantization", m.Quantization}, {"n_ctx", strconv.Itoa(m.NCtx)}, {"bytes", strconv.FormatUint(m.Bytes, 10)},
 		{"sessions", strconv.Itoa(m.Sessions)}, {"engine", m.Engine}, {"n_ctx_train", strconv.Itoa(m.NCtxTrain)},
 		{"percent", strconv.Itoa(m.Percent)}, {"digest", m.Digest}, {"build", m.Build}, {"variant", m.Variant},
-		{"template", m.Template}, {"exact", onOff(m.Exact)}, {"error", m.Error},
+		{"template", m.Template}, {"exact", onOff(m.Exact)}, {"error", m.Error}, {"node", m.Node},
 	}
 }
 
