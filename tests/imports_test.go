@@ -25,7 +25,7 @@ var table = map[string]struct{ ours, others []string }{
 	"node/fake":           {[]string{"node", "styxfs", "node/gbnf"}, nil},
 	"node/llama":          {[]string{"node", "styxfs", "node/gbnf", "node/llama/libffi"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
 	"node/llama/libffi":   {nil, nil},
-	"coord":               {[]string{"styxfs", "mnt", "ninep"}, nil},
+	"coord":               {[]string{"styxfs", "mnt", "ninep"}, []string{"github.com/prometheus"}},
 	"deploy":              {[]string{"mnt", "ninep"}, nil},
 	"limbo":               {nil, nil},
 	"model":               {nil, nil},
