@@ -18,11 +18,13 @@ import (
 //	err := b.Do(ctx) // then buf[:r.N] is read, and f is open
 //
 // Each operation has a Result. Do returns the first error, and has then closed
-// the files that it opened. A Batch is used once, by one goroutine.
+// the files that it opened, but for one; see Keep. A Batch is used once, by one goroutine.
 type Batch struct {
 	fs  *Fsys
 	ops []*op
 	err error // of the making of an operation
+
+	keep *File // see Keep
 }
 
 // A Result is what became of an operation, to be looked at after Do.
@@ -165,13 +167,32 @@ func (b *Batch) Do(ctx context.Context) error {
 		}
 	}
 	if err != nil {
+		kept := b.Kept()
 		for _, o := range b.ops {
-			if o.opens {
+			if o.opens && !(kept && o.file == b.keep) {
 				c.discard(o.file.fid)
 			}
 		}
 	}
 	return err
+}
+
+// Keep leaves f, a file of this Batch, open when Do fails of something else:
+// where a Tclunk has consequences, the caller may have to see to something
+// before it.
+func (b *Batch) Keep(f *File) { b.keep = f }
+
+// Kept says, after Do, whether the file that is to be kept is open.
+func (b *Batch) Kept() bool {
+	if b.keep == nil || !b.keep.open {
+		return false
+	}
+	for _, o := range b.ops {
+		if o.file == b.keep && o.must && o.Err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // deep says whether some path takes more than one Twalk: a later one that
