@@ -47,7 +47,7 @@ func openRootStatus(n *file, mode ninep.OpenMode) (ninep.Handle, error) {
 		f.mu.Lock()
 		sessions := len(f.sessions)
 		f.mu.Unlock()
-		attrs = append(attrs, Attr{"sessions", strconv.Itoa(sessions)}, Attr{"error", f.note.String()})
+		attrs = append(attrs, Attr{"sessions", strconv.Itoa(sessions)}, Attr{"journal", f.journal.state()}, Attr{"error", f.note.String()})
 		return append(AppendAttrs(nil, attrs...), '\n'), nil
 	}), nil
 }

@@ -16,6 +16,7 @@ var table = map[string]struct{ ours, others []string }{
 	"mnt":                 {[]string{"ninep"}, nil},
 	"fuse":                {[]string{"mnt", "ninep"}, nil},
 	"styxfs":              {[]string{"ninep"}, []string{"github.com/prometheus"}},
+	"journal":             {nil, []string{"golang.org/x/sys"}},
 	"styxfs/styxtest":     {[]string{"styxfs", "ninep", "mnt"}, nil},
 	"node":                {[]string{"styxfs", "node/template", "node/gbnf"}, []string{"github.com/prometheus"}},
 	"node/template":       {[]string{"styxfs", "node/template/jinja"}, nil},
