@@ -14,6 +14,12 @@ import (
 	"llama9/styxfs"
 )
 
+// What can mount a node, beside srv:NAME.
+const (
+	byCtl = "ctl"
+	byNew = "new"
+)
+
 // mostName bounds the name of a node.
 const mostName = 64
 
@@ -113,7 +119,7 @@ func (c *Coord) makeNode(a []string) (*node, Place, error) {
 	if err := checkName(a[0]); err != nil {
 		return nil, nil, err
 	}
-	n := &node{name: a[0], addr: a[1], weight: 1}
+	n := &node{name: a[0], addr: a[1], source: byCtl, weight: 1}
 	for _, w := range a[2:] {
 		name, value, _ := strings.Cut(w, "=")
 		if name != "weight" {
@@ -210,13 +216,13 @@ func clip(s string) string {
 }
 
 // Settings are the lines that make a Coord what this one is. Nodes that have
-// registered themselves are not among them. See styxfs.Backend.
+// registered themselves, or were found, are not among them. See styxfs.Backend.
 func (c *Coord) Settings() [][]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	lines := [][]string{{"strategy", c.cluster.strategy}, {"failover", c.failover}}
 	for _, n := range c.cluster.nodes {
-		if n.joined {
+		if n.source != byCtl {
 			continue
 		}
 		lines = append(lines, []string{"mount", n.name, n.addr, "weight=" + strconv.FormatFloat(n.weight, 'g', -1, 64)})

@@ -13,7 +13,7 @@ type node struct {
 	name   string // set once
 	addr   string // set once
 	order  int    // of the mounts; set once
-	joined bool   // by node/new: it goes when that file is closed; set once
+	source string // what has mounted it: ctl, new (it goes when that file is closed), srv:NAME; set once
 	pulse  pulse
 
 	weight  float64

@@ -103,7 +103,7 @@ func (c *Coord) register(ctx context.Context, words []string) (*member, error) {
 	if err != nil {
 		return nil, ninep.Errorf(ninep.ErrInvalid, "new: %v", err)
 	}
-	n.joined = true
+	n.source = byNew
 	for {
 		c.mu.Lock()
 		if c.closed {
@@ -119,7 +119,7 @@ func (c *Coord) register(ctx context.Context, words []string) (*member, error) {
 		}
 		id := old.n.id
 		c.mu.Unlock()
-		if !old.n.joined || c.holds(ctx, old, id, n.addr) {
+		if old.n.source != byNew || c.holds(ctx, old, id, n.addr) {
 			return nil, ninep.Errorf(ninep.ErrExist, "new: %s: in use", n.name)
 		}
 		c.mu.Lock()

@@ -42,9 +42,8 @@ var _ styxfs.Sink = (*try)(nil)
 
 // Why a node was given up for a turn.
 var (
-	errMissed  = errors.New("no sign of life")
-	errGone    = errors.New("unmounted")
-	errClosing = errors.New("shut down")
+	errMissed = errors.New("no sign of life")
+	errGone   = errors.New("unmounted")
 )
 
 // giveUp lets the turn go on without the node.
