@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,6 +45,7 @@ type Remote struct {
 	sessions map[uint64]*nodeSession // by the coordinator's number
 	forks    map[uint64]uint64       // sessions that are to begin as a fork
 	own      map[string]bool         // sessions of the node that were made here
+	ghosts   []*nodeSession          // to be removed when the node answers again
 	spare    []*link                 // see alone
 	lone     map[*link]bool          // in use
 	paths    mnt.Paths               // of grafts
@@ -141,8 +143,32 @@ func (r *Remote) small(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer leave()
-	b, err := fs.ReadFile(ctx, name)
-	return b, lostError(err)
+	return readSmall(ctx, fs, name)
+}
+
+// mostSmall bounds what is read of a file that a node makes on reading.
+const mostSmall = 4 << 20
+
+// readSmall reads a small file.
+func readSmall(ctx context.Context, fs *mnt.Fsys, path string) ([]byte, error) {
+	buf := make([]byte, 4096)
+	f, n, err := fs.OpenRead(ctx, path, ninep.OREAD, buf)
+	if err != nil {
+		return nil, lostError(err)
+	}
+	defer f.Forget()
+	b := buf[:n]
+	for n > 0 {
+		if len(b) > mostSmall {
+			return nil, badAnswer("its %s is longer than %d bytes", path, mostSmall)
+		}
+		b = slices.Grow(b, max(len(b), 512))
+		if n, err = f.ReadAt(ctx, b[len(b):cap(b)], int64(len(b))); err != nil {
+			return nil, lostError(err)
+		}
+		b = b[:len(b)+n]
+	}
+	return b, nil
 }
 
 // Probe reads the node's status. It loads no model.
@@ -151,6 +177,7 @@ func (r *Remote) Probe(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	r.exorcise()
 	return parseStatus(b)
 }
 

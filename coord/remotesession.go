@@ -2,11 +2,13 @@ package coord
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"reflect"
 	"slices"
 
 	"llama9/mnt"
+	"llama9/ninep"
 	"llama9/styxfs"
 )
 
@@ -20,7 +22,8 @@ type nodeSession struct {
 	id    string // its number there
 	used  uint64 // Remote.tick of its last turn
 	taken bool
-	gone  bool // Forget was called while it was taken
+	gone  bool        // Forget was called while it was taken
+	held  []*mnt.File // whose clunk would commit: they are closed once it is removed
 
 	// What the node has of it.
 	vague           bool // what it has is not known: all is written
@@ -60,7 +63,7 @@ func (r *Remote) give(s *nodeSession, keep bool) {
 	r.mu.Lock()
 	r.tick++
 	s.used, s.taken = r.tick, false
-	keep = keep && !s.gone && !r.closed && (r.sessions[s.of] == nil || r.sessions[s.of] == s)
+	keep = keep && !s.gone && !r.closed && len(s.held) == 0 && (r.sessions[s.of] == nil || r.sessions[s.of] == s)
 	if keep {
 		r.sessions[s.of] = s
 	} else if r.sessions[s.of] == s {
@@ -72,11 +75,10 @@ func (r *Remote) give(s *nodeSession, keep bool) {
 	}
 }
 
-// remove removes s on the node, some time. Where the node is gone it goes by
-// itself: the session's ttl.
+// remove removes s on the node, some time.
 func (r *Remote) remove(s *nodeSession) {
 	if !r.alive() || !r.begin() {
-		r.disown(s)
+		r.haunt(s)
 		return
 	}
 	go func() {
@@ -95,18 +97,63 @@ func (r *Remote) alive() bool {
 	return slices.ContainsFunc(links, (*link).alive)
 }
 
-// drop removes s on the node.
+// drop removes s on the node. If that fails it is tried again later.
 func (r *Remote) drop(ctx context.Context, s *nodeSession) error {
-	defer r.disown(s)
 	fs, leave, err := r.ctl.tree(ctx, s.user)
-	if err != nil {
-		return err
+	if err == nil {
+		if r.ctl.startID() == s.start { // else it went with the node
+			err = fs.Remove(ctx, "infer/"+s.id)
+		}
+		leave()
 	}
-	defer leave()
-	if r.ctl.startID() != s.start {
-		return nil
+	if err != nil && !errors.Is(err, ninep.ErrNotExist) {
+		r.haunt(s)
+		return lostError(err)
 	}
-	return lostError(fs.Remove(ctx, "infer/"+s.id))
+	r.disown(s)
+	for _, f := range s.held {
+		f.Forget()
+	}
+	return nil
+}
+
+// mostGhosts bounds the sessions that are to be removed when the node answers
+// again. Those beyond go by their ttl.
+const mostGhosts = 1 << 14
+
+// haunt notes a session that could not be removed.
+func (r *Remote) haunt(s *nodeSession) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.ghosts) < mostGhosts && !r.closed {
+		r.ghosts = append(r.ghosts, s)
+	} else {
+		delete(r.own, s.id)
+	}
+}
+
+// exorcise removes what could not be removed before: the node answers.
+func (r *Remote) exorcise() {
+	r.mu.Lock()
+	ghosts := r.ghosts
+	r.ghosts = nil
+	r.mu.Unlock()
+	if len(ghosts) == 0 || !r.begin() {
+		return
+	}
+	go func() {
+		defer r.wg.Done()
+		ctx, cancel := r.within(r.ctx)
+		defer cancel()
+		for i, s := range ghosts {
+			if r.drop(ctx, s) != nil && ctx.Err() != nil {
+				for _, s := range ghosts[i+1:] {
+					r.haunt(s)
+				}
+				return
+			}
+		}
+	}()
 }
 
 func (r *Remote) disown(s *nodeSession) {

@@ -122,7 +122,7 @@ func (t *remoteTurn) run() (styxfs.Outcome, error) {
 			err = t.judge(err)
 			if s != nil {
 				s.vague = true
-				t.discard(fs, s, c)
+				s.discard(c)
 				t.r.give(s, kept && errors.Is(err, ErrRefused))
 			}
 			leave()
@@ -164,17 +164,14 @@ type setting struct {
 	event  *mnt.File
 }
 
-// discard closes what a turn that does not begin has opened. The session goes
-// before the clunk of a prompt, which would commit.
-func (t *remoteTurn) discard(fs *mnt.Fsys, s *nodeSession, c *setting) {
+// discard lets go of what a turn that does not begin has opened. Its prompt is
+// closed after the session is removed: the clunk would commit.
+func (s *nodeSession) discard(c *setting) {
 	if c == nil {
 		return
 	}
 	if c.prompt != nil {
-		ctx, cancel := context.WithTimeout(t.r.ctx, t.r.c.Linger)
-		fs.Remove(ctx, s.dir()) // fails where the connection is lost, and then nothing is committed
-		cancel()
-		c.prompt.Forget()
+		s.held = append(s.held, c.prompt)
 	}
 	if c.event != nil {
 		c.event.Forget()
@@ -274,7 +271,7 @@ func (t *remoteTurn) setUp(fs *mnt.Fsys, s *nodeSession, c *setting) (*setting, 
 		c.prompt = nil
 	}
 	err := b.Do(ctx)
-	if opened != nil && (err == nil || b.Kept()) {
+	if opened != nil && b.Kept() {
 		c.prompt = opened
 	}
 	if err != nil {
@@ -340,7 +337,7 @@ func (t *remoteTurn) follow(fs *mnt.Fsys, s *nodeSession, c *setting) (o styxfs.
 	muted := t.muted
 	t.mu.Unlock()
 	if muted {
-		t.discard(fs, s, c)
+		s.discard(c)
 		return o, false, context.Cause(t.ctx)
 	}
 	if t.r.begin() {
@@ -480,7 +477,7 @@ func (t *remoteTurn) note(n styxfs.Note) {
 func (t *remoteTurn) status(fs *mnt.Fsys, s *nodeSession) (turnStatus, error) {
 	ctx, cancel := t.r.within(t.ctx)
 	defer cancel()
-	b, err := fs.ReadFile(ctx, s.dir()+"status")
+	b, err := readSmall(ctx, fs, s.dir()+"status")
 	if err != nil {
 		return turnStatus{}, t.judge(err)
 	}

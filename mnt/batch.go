@@ -38,13 +38,15 @@ type Result struct {
 type op struct {
 	Result
 	file  *File
-	opens bool     // the walk that brings its file to life
-	must  bool     // what follows of the same file is nothing without it
-	lasts bool     // to have done it is not to be undone: it may not be done twice
-	bare  error    // the server's own answer, before settle
-	names []string // of the walk
-	make  func() (*call, error)
-	done  func(k *call) error
+	opens bool  // the walk that brings its file to life
+	must  bool  // what follows of the same file is nothing without it
+	lasts bool  // to have done it is not to be undone: it may not be done twice
+	bare  error // the server's own answer, before settle
+
+	unknown bool     // the answer did not come in time
+	names   []string // of the walk
+	make    func() (*call, error)
+	done    func(k *call) error
 }
 
 // Batch begins a row of operations.
@@ -177,18 +179,18 @@ func (b *Batch) Do(ctx context.Context) error {
 	return err
 }
 
-// Keep leaves f, a file of this Batch, open when Do fails of something else:
-// where a Tclunk has consequences, the caller may have to see to something
-// before it.
+// Keep leaves f, a file of this Batch, alone when Do fails: where a Tclunk has
+// consequences, the caller may have to see to something before it.
 func (b *Batch) Keep(f *File) { b.keep = f }
 
-// Kept says, after Do, whether the file that is to be kept is open.
+// Kept says, after Do, whether the file that is to be kept is open, or may be:
+// the server has not said so in time. It is then the caller's to close.
 func (b *Batch) Kept() bool {
-	if b.keep == nil || !b.keep.open {
+	if b.keep == nil {
 		return false
 	}
 	for _, o := range b.ops {
-		if o.file == b.keep && o.must && o.Err != nil {
+		if o.file == b.keep && o.must && o.Err != nil && !o.unknown {
 			return false
 		}
 	}
@@ -241,6 +243,7 @@ func (o *op) take(c *Conn, ctx context.Context, k *call, whole bool) {
 		o.Err = k.result()
 	} else {
 		o.Err = c.cancelled(ctx, k)
+		o.unknown = c.isAbandoned(k)
 	}
 	o.bare = o.Err
 	if o.Err == nil {

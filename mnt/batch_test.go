@@ -1,10 +1,12 @@
 package mnt
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"llama9/ninep"
 )
@@ -314,4 +316,28 @@ func TestBatchKeep(t *testing.T) {
 		f.Forget()
 		s.want("Tclunk tag 3 fid 1")
 	}
+}
+
+// A file of which the server has said nothing in time may be open.
+func TestBatchKeepUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs, s := connect(t, Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var b *Batch
+		var f *File
+		done := background(func() error {
+			b = fs.Batch()
+			f = b.Open("p", ninep.OWRITE)
+			b.Keep(f)
+			return b.Do(ctx)
+		})
+		s.want("Twalk tag 0 fid 0 newfid 1 nwname 1 0:p", "Topen tag 1 fid 1 mode 1")
+		cancel()
+		s.want("Tflush tag 2 oldtag 0", "Tflush tag 3 oldtag 1")
+		if err := <-done; !errors.Is(err, context.Canceled) || !b.Kept() {
+			t.Errorf("%v, kept %v", err, b.Kept())
+		}
+		f.Forget()
+		s.want("Tclunk tag 4 fid 1")
+	})
 }

@@ -13,7 +13,6 @@ import (
 type File struct {
 	fid    *Fid
 	mode   ninep.OpenMode
-	open   bool   // the server has said so
 	iounit uint32 // of the server, 0 for none
 
 	mu  sync.Mutex // guards off
@@ -34,7 +33,6 @@ const (
 
 // answered notes what an Ropen or Rcreate says.
 func (f *File) answered(k *call) {
-	f.open = true
 	f.fid.qid = k.rx.Qid
 	f.iounit = k.rx.Iounit
 }
