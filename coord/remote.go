@@ -67,6 +67,7 @@ func NewRemote(c RemoteConfig) *Remote {
 	c.Dial = cmp.Or(c.Dial, 5*time.Second)
 	c.Setup = cmp.Or(c.Setup, 5*time.Second)
 	c.Linger = cmp.Or(c.Linger, 2*time.Second)
+	c.Options.PeerTimeout = cmp.Or(c.Options.PeerTimeout, 18*time.Second)
 	c.Options.FlushTimeout = cmp.Or(c.Options.FlushTimeout, 200*time.Millisecond)
 	r := &Remote{c: c, sessions: make(map[uint64]*nodeSession), forks: make(map[uint64]uint64), own: make(map[string]bool), lone: make(map[*link]bool)}
 	r.dial = func(ctx context.Context) (*mnt.Conn, error) { return mnt.DialConn(ctx, c.Addr, c.Options) }
