@@ -63,10 +63,8 @@ func (r *Remote) give(s *nodeSession, keep bool) {
 	r.mu.Lock()
 	r.tick++
 	s.used, s.taken = r.tick, false
-	keep = keep && !s.gone && !r.closed && len(s.held) == 0 && (r.sessions[s.of] == nil || r.sessions[s.of] == s)
-	if keep {
-		r.sessions[s.of] = s
-	} else if r.sessions[s.of] == s {
+	keep = keep && !s.gone && !r.closed && len(s.held) == 0
+	if !keep && r.sessions[s.of] == s {
 		delete(r.sessions, s.of)
 	}
 	r.mu.Unlock()
@@ -239,6 +237,7 @@ func (r *Remote) made(of uint64, user, start, id string) *nodeSession {
 	defer r.mu.Unlock()
 	s := &nodeSession{of: of, user: user, start: start, id: id, taken: true, params: styxfs.DefaultParams()}
 	r.own[id] = true
+	r.sessions[of] = s
 	return s
 }
 

@@ -23,6 +23,7 @@ type remoteTurn struct {
 
 	mu     sync.Mutex // guards below, and is held around calls of sink
 	muted  bool       // sink is told nothing more
+	moved  bool       // it goes on elsewhere: it was not its client that ended it here
 	begun  *mnt.Fsys  // the turn's tree, once the turn may have begun on the node
 	ctl    string     // of its session
 	tokens int
@@ -61,7 +62,7 @@ func (r *Remote) Generate(ctx context.Context, req *styxfs.Request, sink styxfs.
 	if errors.Is(cause, styxfs.ErrTimeout) {
 		o.Reason = styxfs.Timeout
 	}
-	if fs := t.mute(); fs != nil {
+	if fs := t.mute(cause); fs != nil {
 		ctx, cancel := context.WithTimeout(t.ctx, r.c.Linger)
 		defer cancel()
 		t.tellCancel(ctx, fs)
@@ -78,10 +79,11 @@ func (r *Remote) Generate(ctx context.Context, req *styxfs.Request, sink styxfs.
 
 // mute lets nothing more reach the sink. It gives the turn's tree, nil if the
 // turn has not begun and will not.
-func (t *remoteTurn) mute() *mnt.Fsys {
+func (t *remoteTurn) mute(cause error) *mnt.Fsys {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.muted = true
+	t.moved = !errors.Is(cause, styxfs.ErrCancelled) && !errors.Is(cause, styxfs.ErrTimeout)
 	return t.begun
 }
 
@@ -94,6 +96,12 @@ func (t *remoteTurn) isMuted() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.muted
+}
+
+func (t *remoteTurn) isMoved() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.moved
 }
 
 // run makes the turn. A session that the node has dropped is made again.
@@ -131,7 +139,7 @@ func (t *remoteTurn) run() (styxfs.Outcome, error) {
 		}
 		o, keep, err := t.follow(fs, s, c)
 		leave()
-		t.r.give(s, keep)
+		t.r.give(s, keep && !t.isMoved())
 		return o, err
 	}
 }
