@@ -206,11 +206,14 @@ func (r *Remote) forked(of uint64, user, start string) string {
 	return s.id
 }
 
-// evict removes the sessions that were not used for the longest time: the node
-// has no room for more.
+// evict removes what was to be removed anyway, and the sessions that were not
+// used for the longest time: the node has no room for more.
 func (r *Remote) evict(ctx context.Context) (some bool) {
 	const most = 16
 	r.mu.Lock()
+	n := min(most, len(r.ghosts))
+	ghosts := r.ghosts[:n:n]
+	r.ghosts = r.ghosts[n:]
 	var idle []*nodeSession
 	for _, s := range r.sessions {
 		if !s.taken {
@@ -218,12 +221,12 @@ func (r *Remote) evict(ctx context.Context) (some bool) {
 		}
 	}
 	slices.SortFunc(idle, func(a, b *nodeSession) int { return int(int64(a.used - b.used)) })
-	idle = idle[:min(most, len(idle))]
+	idle = idle[:min(most-n, len(idle))]
 	for _, s := range idle {
 		delete(r.sessions, s.of)
 	}
 	r.mu.Unlock()
-	for _, s := range idle {
+	for _, s := range append(ghosts, idle...) {
 		if r.drop(ctx, s) == nil {
 			some = true
 		}
