@@ -44,7 +44,7 @@ type Remote struct {
 	streams  []*link
 	sessions map[uint64]*nodeSession // by the coordinator's number
 	forks    map[uint64]uint64       // sessions that are to begin as a fork
-	own      map[string]bool         // sessions of the node that were made here
+	own      map[farSession]bool     // sessions of the node that were made here
 	ghosts   []*nodeSession          // to be removed when the node answers again
 	spare    []*link                 // see alone
 	lone     map[*link]bool          // in use
@@ -69,7 +69,7 @@ func NewRemote(c RemoteConfig) *Remote {
 	c.Linger = cmp.Or(c.Linger, 2*time.Second)
 	c.Options.PeerTimeout = cmp.Or(c.Options.PeerTimeout, 18*time.Second)
 	c.Options.FlushTimeout = cmp.Or(c.Options.FlushTimeout, 200*time.Millisecond)
-	r := &Remote{c: c, sessions: make(map[uint64]*nodeSession), forks: make(map[uint64]uint64), own: make(map[string]bool), lone: make(map[*link]bool)}
+	r := &Remote{c: c, sessions: make(map[uint64]*nodeSession), forks: make(map[uint64]uint64), own: make(map[farSession]bool), lone: make(map[*link]bool)}
 	r.dial = func(ctx context.Context) (*mnt.Conn, error) { return mnt.DialConn(ctx, c.Addr, c.Options) }
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.ctl = &link{r: r}

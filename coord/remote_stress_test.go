@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"llama9/mnt"
 	"llama9/ninep"
@@ -60,7 +61,10 @@ func (c *fidCount) open() int {
 // ends once, with what was made or with an error, and nothing is left of them.
 func TestRemoteStress(t *testing.T) {
 	const workers, each = 20, 25
-	n := newFarNode(t, func(c *styxfs.Config) { c.MaxUserSessions = 15 })
+	n := newFarNode(t, func(c *styxfs.Config) {
+		c.MaxUserSessions = 15
+		c.UnpromptedTTL = 2 * time.Second // of those whose number was lost on its way
+	})
 	before := runtime.NumGoroutine()
 	r := n.remote(RemoteConfig{Streams: 3})
 	var mu sync.Mutex

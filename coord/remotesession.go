@@ -33,6 +33,9 @@ type nodeSession struct {
 	sum             uint64 // of them
 }
 
+// A farSession names a session of a node: a number is of one start.
+type farSession struct{ start, id string }
+
 func (s *nodeSession) dir() string { return "infer/" + s.id + "/" }
 
 // take gives the node's session for one of the coordinator's; nil if there is
@@ -50,7 +53,7 @@ func (r *Remote) take(of uint64, user, start string) *nodeSession {
 		if s.taken {
 			s.gone = true
 		} else {
-			delete(r.own, s.id) // with the start of the node that it was of
+			r.ghosts = append(r.ghosts, s)
 		}
 		return nil
 	}
@@ -126,7 +129,7 @@ func (r *Remote) haunt(s *nodeSession) {
 	if len(r.ghosts) < mostGhosts && !r.closed {
 		r.ghosts = append(r.ghosts, s)
 	} else {
-		delete(r.own, s.id)
+		delete(r.own, farSession{s.start, s.id})
 	}
 }
 
@@ -157,15 +160,16 @@ func (r *Remote) exorcise() {
 func (r *Remote) disown(s *nodeSession) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.own, s.id)
+	delete(r.own, farSession{s.start, s.id})
 }
 
 // Owns says whether the session called id on the node was made here: a graft
 // does not show its files.
 func (r *Remote) Owns(id string) bool {
+	start := r.ctl.startID()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.own[id]
+	return r.own[farSession{start, id}]
 }
 
 // Forget lets the node drop what it keeps for a session. It does not block.
@@ -239,7 +243,7 @@ func (r *Remote) made(of uint64, user, start, id string) *nodeSession {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := &nodeSession{of: of, user: user, start: start, id: id, taken: true, params: styxfs.DefaultParams()}
-	r.own[id] = true
+	r.own[farSession{start, id}] = true
 	r.sessions[of] = s
 	return s
 }
