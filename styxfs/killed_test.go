@@ -195,6 +195,10 @@ func keepCounting(t *testing.T, dir string) {
 				}
 				for range 7 {
 					s.mu.Lock()
+					if s.closed { // by another worker
+						s.mu.Unlock()
+						break
+					}
 					run := s.cur
 					if run == nil {
 						run = newTurn(s)
