@@ -150,8 +150,19 @@ func (r *Remote) small(ctx context.Context, name string) ([]byte, error) {
 // mostSmall bounds what is read of a file that a node makes on reading.
 const mostSmall = 4 << 20
 
+// readStatus reads a status, which is one line: its end needs no round trip of
+// its own.
+func readStatus(ctx context.Context, fs *mnt.Fsys, path string) ([]byte, error) {
+	return readUntil(ctx, fs, path, func(b []byte) bool { return bytes.HasSuffix(b, []byte("\n")) })
+}
+
 // readSmall reads a small file.
 func readSmall(ctx context.Context, fs *mnt.Fsys, path string) ([]byte, error) {
+	return readUntil(ctx, fs, path, func([]byte) bool { return false })
+}
+
+// readUntil reads a small file to its end, or until it is all that is wanted.
+func readUntil(ctx context.Context, fs *mnt.Fsys, path string, all func(b []byte) bool) ([]byte, error) {
 	buf := make([]byte, 4096)
 	f, n, err := fs.OpenRead(ctx, path, ninep.OREAD, buf)
 	if err != nil {
@@ -159,7 +170,7 @@ func readSmall(ctx context.Context, fs *mnt.Fsys, path string) ([]byte, error) {
 	}
 	defer f.Forget()
 	b := buf[:n]
-	for n > 0 {
+	for n > 0 && !all(b) {
 		if len(b) > mostSmall {
 			return nil, badAnswer("its %s is longer than %d bytes", path, mostSmall)
 		}

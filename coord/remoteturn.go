@@ -311,7 +311,7 @@ func (t *remoteTurn) note(n styxfs.Note) {
 func (t *remoteTurn) status(fs *mnt.Fsys, s *nodeSession) (turnStatus, error) {
 	ctx, cancel := t.r.within(t.ctx)
 	defer cancel()
-	b, err := readSmall(ctx, fs, s.dir()+"status")
+	b, err := readStatus(ctx, fs, s.dir()+"status")
 	if err != nil {
 		return turnStatus{}, t.judge(err)
 	}
