@@ -152,6 +152,7 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 	if o.Reason == "" {
 		o.Reason = EOS
 	}
+	o.PredictTime += t.restored.spent
 	t.mu.Lock()
 	t.phase = halting // it takes nothing more
 	made := t.note.PrefixText + string(t.text)

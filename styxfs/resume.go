@@ -20,8 +20,9 @@ var (
 
 // restored is what a turn has that goes on after a restart.
 type restored struct {
-	made int // tokens before it
-	text int // of out
+	made  int           // tokens before it
+	text  int           // of out
+	spent time.Duration // on these
 }
 
 // reconnect is how long after a restart a client has to open out or token of a
@@ -116,7 +117,7 @@ func (s *session) restoreTurn(p *pastTurn) error {
 		return nil
 	}
 	t.note.Model, t.note.PrefixText = string(p.note.Model), string(p.note.PrefixText)
-	t.restored = restored{len(ids), len(text)}
+	t.restored = restored{len(ids), len(text), p.last.Sub(p.first)}
 	r := &Request{
 		Session: s.n, Turn: t.n, User: s.owner.user, Params: t.params, Grammar: p.grammar, Schema: p.schema, Date: t.params.Date, Commit: t.commit,
 		Prefix: append(p.Prefix[:len(p.Prefix):len(p.Prefix)], ids...), Messages: s.asked(t.system),

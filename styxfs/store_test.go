@@ -325,7 +325,7 @@ func TestTurnGoesOn(t *testing.T) {
 				for i, w := range words[made:] {
 					turn.Token(Token{ID: int32(100 + made + i), Text: w})
 				}
-				turn.end <- ending{o: Outcome{Reason: Limit, PromptTokens: 3, Tokens: 2 + len(words), PredictTime: time.Second}}
+				turn.end <- ending{o: Outcome{Reason: Limit, PromptTokens: 3, Tokens: 2 + len(words), PredictTime: time.Hour}}
 				all := strings.Join(words, "")
 				rest, err := readAll(out)
 				equal(t, "the rest", want+rest, all)
