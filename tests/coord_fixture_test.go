@@ -196,3 +196,12 @@ func unbroken(t testing.TB, n, tokens int, flags ...string) []string {
 }
 
 func question(i int) string { return string(styxfs.AppendFields(nil, "In the beginning there were", fmt.Sprint(i))) }
+
+// textOf gives the text of a line of token.
+func textOf(t testing.TB, line string) string {
+	w, err := styxfs.Fields(line)
+	if err != nil || len(w) < 3 {
+		t.Fatalf("token: %q, %v", line, err)
+	}
+	return w[2]
+}
