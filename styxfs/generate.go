@@ -86,7 +86,7 @@ func (s *session) run(t *turn, r *Request) {
 		defer s.f.wg.Done()
 		o, err := t.refused()
 		if err == nil {
-			o, err = s.f.generate(ctx, r, t)
+			o, err = s.f.goOn(ctx, r, t)
 		}
 		cause := context.Cause(ctx)
 		s.mu.Lock()
@@ -107,6 +107,29 @@ func (t *turn) refused() (Outcome, error) {
 		return Outcome{Reason: ReasonErr}, errRestarted
 	}
 	return Outcome{}, nil
+}
+
+// goOn lets the Backend make a turn. One that goes on after a restart, where
+// its tokens are no tokens any more or others, goes on from its text.
+func (f *FS) goOn(ctx context.Context, r *Request, t *turn) (Outcome, error) {
+	if t.restored.made == 0 && !t.restored.noIDs {
+		return f.generate(ctx, r, t)
+	}
+	if !t.restored.noIDs {
+		try, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		t.mu.Lock()
+		t.other = cancel
+		t.mu.Unlock()
+		o, err := f.generate(try, r, t)
+		if context.Cause(try) != errOtherModel {
+			return o, err
+		}
+	}
+	if r, err := t.fromText(r); err == nil {
+		return f.generate(ctx, r, t)
+	}
+	return Outcome{Reason: ReasonErr}, errOtherModel
 }
 
 // generate lets the Backend make a turn. A panic there fails the turn.
