@@ -77,6 +77,7 @@ func (s *session) run(t *turn, r *Request) {
 	t.phase, t.tokens = running, len(r.Prefix)
 	t.enter(Queued)
 	t.mu.Unlock()
+	s.f.events.Post("commit", Attr{"session", s.name()}, Attr{"turn", strconv.Itoa(t.n)})
 	s.save()
 	if !s.f.begin() {
 		s.end(t, Outcome{Reason: ReasonErr}, errShutdown, errShutdown)

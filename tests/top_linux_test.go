@@ -48,6 +48,7 @@ func TestTop(t *testing.T) {
 	writeFile(t, fs, s.dir+"/ctl", "ignore_eos on\n")
 	writeFile(t, fs, s.dir+"/prompt", "on and on")
 	term.see(t, `#`) // of the bar of slots
+	term.see(t, `running`)
 	writeFile(t, fs, s.dir+"/ctl", "cancel\n")
 	term.see(t, `cancel`)
 

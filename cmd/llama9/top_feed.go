@@ -73,7 +73,7 @@ func (f *topFeed) once(ctx context.Context, m topModel, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m.color = false
+	m.color, m.width = false, 0 // no line is cut
 	m.take(msg)
 	_, err = io.WriteString(out, strings.Join(append(m.head(), m.nodeTable()...), "\n")+"\n")
 	return err

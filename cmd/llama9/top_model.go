@@ -102,6 +102,8 @@ func (m *topModel) event(at time.Time, kind string, attrs []styxfs.Attr) {
 			return
 		}
 		*m.session(get("id")) = topSession{id: get("id"), state: get("state"), at: at}
+	case "commit":
+		*m.session(get("session")) = topSession{id: get("session"), turn: get("turn"), state: "running", at: at}
 	case "turn":
 		*m.session(get("session")) = topSession{get("session"), get("turn"), get("state"), get("reason"), get("tokens"), at}
 	case "model":

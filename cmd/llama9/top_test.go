@@ -71,9 +71,11 @@ no server: refused [2J; trying again`)
 		events: []string{
 			"2026-11-24T10:00:00.000Z session id=256 state=made",
 			"2026-11-24T10:00:01.000Z session id=257 state=made",
+			"2026-11-24T10:00:01.000Z commit session=256 turn=1",
 			"2026-11-24T10:00:02.000Z turn session=256 turn=1 state=done reason=eos tokens=17",
 			"2026-11-24T10:00:03.000Z session id=258 state=made",
 			"2026-11-24T10:00:04.000Z session id=258 state=removed",
+			"2026-11-24T10:00:00.500Z commit session=200 turn=12",
 			"not an event",
 		},
 	}
@@ -83,9 +85,10 @@ llama9 top tcp!host!1  up 3s  version 1.2
 ready  slots 4 [#####...............] busy 1  queue 0  12.5 tokens/s  sessions 2
 engine fake  build "fake 1"  journal on
 
-SESSION  STATE  TURN  REASON  TOKENS  AT
-256      done   1     eos     17      ` + local("10:00:02") + `
-257      made   -     -       -       ` + local("10:00:01"))
+SESSION  STATE    TURN  REASON  TOKENS  AT
+256      done     1     eos     17      ` + local("10:00:02") + `
+257      made     -     -       -       ` + local("10:00:01") + `
+200      running  12    -       -       ` + local("10:00:00"))
 	do(topMsg{status: node.status, events: []string{
 		"2026-11-24T10:00:05.000Z model name=big state=loading percent=40",
 		"2026-11-24T10:00:05.000Z lost n=7",
@@ -97,9 +100,10 @@ engine fake  build "fake 1"  journal on
 model big loading 40%
 7 events were missed
 
-SESSION  STATE   TURN  REASON  TOKENS  AT
-257      failed  3     error   0       ` + local("10:00:06") + `
-256      done    1     eos     17      ` + local("10:00:02"))
+SESSION  STATE    TURN  REASON  TOKENS  AT
+257      failed   3     error   0       ` + local("10:00:06") + `
+256      done     1     eos     17      ` + local("10:00:02") + `
+200      running  12    -       -       ` + local("10:00:00"))
 
 	// The server goes: what was known stays, below what is wrong.
 	do(topMsg{err: errors.New("hung up")})
