@@ -223,7 +223,7 @@ func (c *Coord) reprobe(ctx context.Context, m *member) error {
 	c.cluster.said(m.n, &s)
 	m.n.health.answered(now)
 	c.shown(m)
-	c.settle(now)
+	c.settle(now, m.n)
 	return nil
 }
 
@@ -282,7 +282,7 @@ func (c *Coord) event(m *member, line string) {
 		}
 		c.mu.Lock()
 		m.n.tell(slots, busy, queue, rate)
-		c.settle(time.Now())
+		c.settle(time.Now(), m.n)
 		c.mu.Unlock()
 	case "model":
 		m.changed()
