@@ -28,7 +28,7 @@ type restored struct {
 
 // reconnect is how long after a restart a client has to open out or token of a
 // turn that ends when its last reader is gone.
-const reconnect = time.Minute
+const reconnect = 15 * time.Second
 
 // restore makes the sessions of the journal, and gives those with a turn that
 // has not ended. Numbers go on where it left off.

@@ -613,7 +613,7 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 		s.turn()
 		tn := s.fs.living()[0].cur
 		out := c.open(d+"/out", ninep.OREAD)
-		tn.lonely() // a minute later
+		tn.lonely() // when reconnect is over
 		if tn.phase != running {
 			t.Error("it was read, and has ended")
 		}
