@@ -36,7 +36,7 @@ func (c *client) options(log io.Writer) mnt.Options {
 	return o
 }
 
-// address is where the server is.
+// address is where the server is to be.
 func (c *client) address() string { return cmp.Or(c.addr, os.Getenv("LLAMA9_ADDR"), ninep.DefaultAddr) }
 
 // dial attaches to the tree. Who gets it must close it.

@@ -22,8 +22,8 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(nodeCommand(), runCommand(), lsCommand(), readCommand(), writeCommand(), statCommand(), rmCommand(),
-		engineCommand(), benchCommand(), versionCommand())
+	c.AddCommand(nodeCommand(), coordCommand(), runCommand(), lsCommand(), readCommand(), writeCommand(), statCommand(), rmCommand(),
+		topCommand(), engineCommand(), benchCommand(), versionCommand())
 	c.AddCommand(mountCommands()...)
 	c.SetGlobalNormalizationFunc(dashes)
 	c.SetFlagErrorFunc(flagError)
