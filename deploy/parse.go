@@ -14,9 +14,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Load reads a configuration file. Every fault of it is in the error, with its
+// Read reads a configuration file. Every fault of it is in the error, with its
 // line, its key and what was expected.
-func Load(file string) (*Config, error) {
+func Read(file string) (*Config, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
