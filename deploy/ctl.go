@@ -9,43 +9,75 @@ import (
 	"llama9/styxfs"
 )
 
-// A verb is a command of deploy/ctl: how many words follow it, and what it
-// does. Stop returns at once; the deployment ends when its nodes have.
-var verbs = map[string]struct {
+// A verb is a command of deploy/ctl: how many words follow it, and what says
+// why it cannot be done, or does it. Stop returns at once; the deployment ends
+// when its nodes have.
+type verb struct {
 	words int
-	do    func(s *Supervisor, args []string) error
-}{
-	"scale": {1, func(s *Supervisor, a []string) error {
-		n, err := strconv.Atoi(a[0])
-		if err != nil {
-			return ninep.Errorf(ninep.ErrInvalid, "scale: %s: want a number", styxfs.Quote(a[0]))
-		}
-		return s.Scale(n)
-	}},
-	"auto": {1, func(s *Supervisor, a []string) error {
-		if a[0] != "on" && a[0] != "off" {
-			return ninep.Errorf(ninep.ErrInvalid, "auto: %s: want on or off", styxfs.Quote(a[0]))
-		}
-		return s.Auto(a[0] == "on")
-	}},
-	"pause":   {0, func(s *Supervisor, _ []string) error { return s.Pause() }},
-	"resume":  {0, func(s *Supervisor, _ []string) error { return s.Resume() }},
-	"restart": {1, func(s *Supervisor, a []string) error { return s.Restart(a[0]) }},
-	"reload":  {0, func(s *Supervisor, _ []string) error { return s.reread() }},
-	"stop":    {0, func(s *Supervisor, _ []string) error { s.Stop(); return nil }},
+	plan  func(s *Supervisor, args []string) (do func() error, err error)
 }
 
-// reread reads the configuration file again.
-func (s *Supervisor) reread() error {
+var verbs = map[string]verb{
+	"scale":   {1, planScale},
+	"auto":    {1, planAuto},
+	"pause":   {0, planPlain((*Supervisor).Pause)},
+	"resume":  {0, planPlain((*Supervisor).Resume)},
+	"restart": {1, planRestart},
+	"reload":  {0, planReload},
+	"stop":    {0, func(s *Supervisor, _ []string) (func() error, error) { return func() error { s.Stop(); return nil }, nil }},
+}
+
+func planScale(s *Supervisor, a []string) (func() error, error) {
+	n, err := strconv.Atoi(a[0])
+	if err != nil {
+		return nil, ninep.Errorf(ninep.ErrInvalid, "scale: %s: want a number", styxfs.Quote(a[0]))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return func() error { return s.Scale(n) }, s.mayScale(n)
+}
+
+func planAuto(s *Supervisor, a []string) (func() error, error) {
+	if a[0] != "on" && a[0] != "off" {
+		return nil, ninep.Errorf(ninep.ErrInvalid, "auto: %s: want on or off", styxfs.Quote(a[0]))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return func() error { return s.Auto(a[0] == "on") }, s.mayAuto(a[0] == "on")
+}
+
+func planPlain(do func(s *Supervisor) error) func(*Supervisor, []string) (func() error, error) {
+	return func(s *Supervisor, _ []string) (func() error, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.stopping {
+			return nil, errStopping
+		}
+		return func() error { return do(s) }, nil
+	}
+}
+
+func planRestart(s *Supervisor, a []string) (func() error, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.mayRestart(a[0])
+	return func() error { return s.Restart(a[0]) }, err
+}
+
+// planReload reads the configuration file again.
+func planReload(s *Supervisor, _ []string) (func() error, error) {
 	file := s.Config().file
 	if file == "" {
-		return ninep.Errorf(ninep.ErrInvalid, "reload: this deployment was started without a file")
+		return nil, ninep.Errorf(ninep.ErrInvalid, "reload: this deployment was started without a file")
 	}
 	c, err := Read(file)
 	if err != nil {
-		return ninep.Errorf(ninep.ErrInvalid, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return nil, ninep.Errorf(ninep.ErrInvalid, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	return s.Reload(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err = s.mayReload(c)
+	return func() error { return s.Reload(c) }, err
 }
 
 func (t *Tree) openCtl(mode ninep.OpenMode) (ninep.Handle, error) {
@@ -98,7 +130,8 @@ func (s *Supervisor) settings() []byte {
 }
 
 // WriteAt obeys one command a line. All are looked at before the first is
-// done; one that then fails ends the rest, and is told.
+// done. What can fail then is the coordinator only; that ends the rest, and is
+// told.
 func (h *ctlHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	h.t.ctl.Lock()
 	defer h.t.ctl.Unlock()
@@ -114,7 +147,7 @@ func (h *ctlHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, erro
 }
 
 func (t *Tree) obey(text string) error {
-	var cmds [][]string
+	var acts []func() error
 	for line := range strings.Lines(text) {
 		w, err := styxfs.Fields(line)
 		if err != nil {
@@ -130,15 +163,19 @@ func (t *Tree) obey(text string) error {
 		case len(w)-1 != v.words:
 			return ninep.Errorf(ninep.ErrInvalid, "%s: %d words after it, wants %d", w[0], len(w)-1, v.words)
 		}
-		cmds = append(cmds, w)
+		do, err := v.plan(t.s, w[1:])
+		if err != nil {
+			return err
+		}
+		acts = append(acts, do)
 	}
-	if len(cmds) > 0 {
+	if len(acts) > 0 {
 		t.s.mu.Lock()
 		t.s.note = ""
 		t.s.mu.Unlock()
 	}
-	for _, w := range cmds {
-		if err := verbs[w[0]].do(t.s, w[1:]); err != nil {
+	for _, do := range acts {
+		if err := do(); err != nil {
 			return err
 		}
 	}

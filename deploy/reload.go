@@ -31,23 +31,8 @@ var fixedKeys = []struct {
 func (s *Supervisor) Reload(c *Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping {
-		return errStopping
-	}
-	for _, f := range fixedKeys {
-		if !reflect.DeepEqual(f.of(s.c), f.of(c)) {
-			return ninep.Errorf(ninep.ErrInvalid, "%s:%d: %s: a running deployment cannot change it; stop it and start it", c.file, c.at.find(f.key), f.key)
-		}
-	}
-	count := s.count
-	if !reflect.DeepEqual(c.group(c.Scaling.Group), s.c.group(s.c.Scaling.Group)) {
-		if g, old := c.group(c.Scaling.Group), s.c.group(s.c.Scaling.Group); g == nil {
-			count = 0
-		} else if old == nil || g.Count != old.Count {
-			count = g.Count
-		}
-	}
-	if err := s.check(c, count); err != nil {
+	count, err := s.mayReload(c)
+	if err != nil {
 		return err
 	}
 	if err := s.askAll(c.coordLines()); err != nil {
@@ -77,6 +62,30 @@ func (s *Supervisor) Reload(c *Config) error {
 		styxfs.Attr{Name: "changed", Value: strconv.Itoa(len(s.rolling))})
 	s.settle(want)
 	return nil
+}
+
+// mayReload says why c cannot be what the deployment is, and how many nodes
+// the scaled group would have: what the file says if that is new, else what it
+// was scaled to. mu is held.
+func (s *Supervisor) mayReload(c *Config) (count int, err error) {
+	if s.stopping {
+		return 0, errStopping
+	}
+	for _, f := range fixedKeys {
+		if !reflect.DeepEqual(f.of(s.c), f.of(c)) {
+			return 0, ninep.Errorf(ninep.ErrInvalid, "%s:%d: %s: a running deployment cannot change it; stop it and start it", c.file, c.at.find(f.key), f.key)
+		}
+	}
+	count = s.count
+	if g, old := c.group(c.Scaling.Group), s.c.group(s.c.Scaling.Group); g == nil {
+		count = 0
+	} else if old == nil || g.Count != old.Count {
+		count = g.Count
+	}
+	if err := s.check(c, count); err != nil {
+		return 0, ninep.Errorf(ninep.ErrInvalid, "%v", err)
+	}
+	return count, nil
 }
 
 // askAll writes lines to the coordinator's ctl. mu is held.
@@ -158,11 +167,21 @@ func (s *Supervisor) pause(on bool) error {
 func (s *Supervisor) Auto(on bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if on && (s.c.Scaling.Max == 0 || s.c.Scaling.Group == "") {
-		return ninep.Errorf(ninep.ErrInvalid, "auto: scaling.max is not set")
+	if err := s.mayAuto(on); err != nil {
+		return err
 	}
 	s.auto = on
 	s.wake()
+	return nil
+}
+
+func (s *Supervisor) mayAuto(on bool) error {
+	switch {
+	case s.stopping:
+		return errStopping
+	case on && (s.c.Scaling.Max == 0 || s.c.Scaling.Group == ""):
+		return ninep.Errorf(ninep.ErrInvalid, "auto: scaling.max is not set")
+	}
 	return nil
 }
 
@@ -170,13 +189,20 @@ func (s *Supervisor) Auto(on bool) error {
 func (s *Supervisor) Restart(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n, err := s.mayRestart(name)
+	if err == nil {
+		s.act(n, n.life.Restart(s.o.Now()))
+	}
+	return err
+}
+
+func (s *Supervisor) mayRestart(name string) (*isolate, error) {
 	n := s.find(name)
 	switch {
 	case s.stopping:
-		return errStopping
+		return nil, errStopping
 	case n == nil || n.gone:
-		return ninep.Errorf(ninep.ErrNotExist, "restart: %s: no such node", styxfs.Quote(name))
+		return nil, ninep.Errorf(ninep.ErrNotExist, "restart: %s: no such node", styxfs.Quote(name))
 	}
-	s.act(n, n.life.Restart(s.o.Now()))
-	return nil
+	return n, nil
 }

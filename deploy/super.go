@@ -3,7 +3,6 @@ package deploy
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -372,6 +371,16 @@ func (s *Supervisor) killAll() {
 func (s *Supervisor) Scale(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.mayScale(n); err != nil {
+		return err
+	}
+	s.scaler.Changed(s.o.Now())
+	s.scaleTo(n, "ctl")
+	return nil
+}
+
+// mayScale says why there cannot be n nodes. mu is held.
+func (s *Supervisor) mayScale(n int) error {
 	p := &s.c.Scaling
 	most := cmp.Or(p.Max, mostNodes)
 	least := 0
@@ -382,17 +391,15 @@ func (s *Supervisor) Scale(n int) error {
 	case s.stopping:
 		return errStopping
 	case p.Group == "":
-		return errors.New("scale: no nodes with a count are configured")
+		return ninep.Errorf(ninep.ErrInvalid, "scale: no nodes with a count are configured")
 	case n < least || n > most:
 		return ninep.Errorf(ninep.ErrInvalid, "scale: %d: want a number from %d to %d", n, least, most)
 	}
 	if n > s.count {
 		if err := s.check(s.c, n); err != nil {
-			return fmt.Errorf("scale: %w", err)
+			return ninep.Errorf(ninep.ErrNoMem, "scale: %v", err)
 		}
 	}
-	s.scaler.Changed(s.o.Now())
-	s.scaleTo(n, "ctl")
 	return nil
 }
 

@@ -46,20 +46,35 @@ func (s *session) begin(t *turn, prompt *string) {
 	if r.Params.Seed < 0 {
 		r.Params.Seed = rand.Int64N(math.MaxUint32) // llama.cpp takes the last one for "draw"
 	}
-	if text := s.systemText(); text != "" {
-		r.Messages = append(r.Messages, Message{"system", text})
-	}
-	r.Messages = append(r.Messages, s.messages...)
-
 	s.turns++
-	t.n, r.Turn = s.turns, s.turns
-	s.writing, s.cur = nil, t
-	t.params, t.prefix, t.commit = r.Params, len(r.Prefix), r.Commit
+	r.Turn = s.turns
+	t.system, t.fault, t.given = s.systemText(), fault, r.Prefix
+	r.Messages = s.asked(t.system)
+	s.writing = nil
+	s.run(t, r)
+}
+
+// asked is the conversation as a turn gets it.
+func (s *session) asked(system string) []Message {
+	var l []Message
+	if system != "" {
+		l = append(l, Message{"system", system})
+	}
+	return append(l, s.messages...)
+}
+
+// run begins t, which is as it was committed. mu is held.
+func (s *session) run(t *turn, r *Request) {
+	s.cur = t
+	t.request, t.n = r, r.Turn
+	t.params, t.prefix, t.commit = r.Params, len(t.given), r.Commit
 	ctx, cancel := context.WithCancelCause(s.f.ctx)
 	t.cancel = cancel
-	t.limit(r.Params.Timeout)
+	if d := r.Params.Timeout; d > 0 {
+		t.limit(max(d-s.f.now().Sub(r.Commit), 1))
+	}
 	t.mu.Lock()
-	t.phase, t.tokens = running, t.prefix
+	t.phase, t.tokens = running, len(r.Prefix)
 	t.enter(Queued)
 	t.mu.Unlock()
 	s.save()
@@ -69,11 +84,8 @@ func (s *session) begin(t *turn, prompt *string) {
 	}
 	go func() {
 		defer s.f.wg.Done()
-		var o Outcome
-		err := errors.New(fault)
-		if fault != "" {
-			o.Reason = Client
-		} else {
+		o, err := t.refused()
+		if err == nil {
 			o, err = s.f.generate(ctx, r, t)
 		}
 		cause := context.Cause(ctx)
@@ -84,6 +96,17 @@ func (s *session) begin(t *turn, prompt *string) {
 			s.forget()
 		}
 	}()
+}
+
+// refused says why a turn fails at once; a nil error is that it does not.
+func (t *turn) refused() (Outcome, error) {
+	switch {
+	case t.fault != "":
+		return Outcome{Reason: Client}, errors.New(t.fault)
+	case t.restored.made > 0 && t.params.Failover == "strict":
+		return Outcome{Reason: ReasonErr}, errRestarted
+	}
+	return Outcome{}, nil
 }
 
 // generate lets the Backend make a turn. A panic there fails the turn.
@@ -130,8 +153,15 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 		o.Reason = EOS
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.phase = halting // it takes nothing more
 	made := t.note.PrefixText + string(t.text)
+	s.touched = s.f.now()
+	t.outcome, t.ended, t.endState, t.err = o, s.touched, state, wireError(err)
+	t.note.Position = 0
+	merge(&t.note.PromptTokens, o.PromptTokens)
+	merge(&t.note.CachedTokens, o.CachedTokens)
+	t.tokens = max(t.tokens, o.Tokens)
+	t.mu.Unlock()
 	if state == Done || state == Cancelled && made != "" {
 		s.answer(t, made)
 	}
@@ -142,14 +172,12 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 	s.f.held.Add(-int64(t.size())) // from now on it is counted with the session
 	s.answered = t.size()
 	s.account()
-	s.touched = s.f.now()
+	t.request = nil
+	t.over = !errors.Is(err, errShutdown) // then it goes on after the restart
 	s.save()
 
-	t.outcome, t.ended = o, s.touched
-	t.note.Position = 0
-	merge(&t.note.PromptTokens, o.PromptTokens)
-	merge(&t.note.CachedTokens, o.CachedTokens)
-	t.tokens = max(t.tokens, o.Tokens)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	attrs := []Attr{{"reason", string(o.Reason)}, {"tokens", strconv.Itoa(t.tokens)}}
 	if state == Failed {
 		attrs = append(attrs, Attr{"error", err.Error()})
@@ -157,7 +185,7 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 	t.enter(state, attrs...)
 	s.f.events.Post("turn", append([]Attr{{"session", s.name()}, {"turn", strconv.Itoa(t.n)}, {"state", string(state)}}, attrs[:2]...)...)
 	s.f.metrics.ended(t, state)
-	t.finish(ended, wireError(err))
+	t.finish(ended, t.err)
 	return s.closed
 }
 

@@ -40,6 +40,11 @@ type session struct {
 	cur      *turn     // that runs
 	last     *turn     // that ended last
 	turns    int
+	kept     *kept // what the journal has; nil: nothing
+
+	// journal.mu guards these.
+	lost   bool // the journal has something older than kept says
+	erased bool // it has that the session was removed
 }
 
 // faults are what is wrong with texts of the session: they fail a turn. The
@@ -188,7 +193,9 @@ func (s *session) closeLocked() {
 func (s *session) closed1() {
 	s.f.drop(s)
 	s.events.close()
-	s.f.erase(s)
+	if j := s.f.journal; j != nil {
+		j.erase(s)
+	}
 	s.mu.Lock()
 	runs := s.cur != nil // then the end of the turn sees to it
 	s.mu.Unlock()

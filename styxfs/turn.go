@@ -32,6 +32,7 @@ const (
 	writing phase = iota // its prompt is being written
 	void                 // its commit came to nothing
 	running
+	halting // Generate has returned
 	ended
 )
 
@@ -48,26 +49,42 @@ type turn struct {
 	base     int  // messages of the session that are finished
 	extends  bool // continues the last message
 	prefix   int  // tokens given
+	given    []int32
+	system   string // that it was asked with
+	fault    string // why it fails at once
 	commit   time.Time
+	restored restored // of a turn that goes on after a restart
 	cancel   context.CancelCauseFunc
 	deadline *time.Timer
 
-	mu      sync.Mutex // guards below; after session.mu
-	phase   phase
-	text    []byte        // out
-	lines   []byte        // token
-	wake    chan struct{} // closed at the next change; nil: nobody waits
-	watch   int           // of those, open now
-	state   State
-	note    Note
-	eta     progress
-	tokens  int // made, the prefix included
-	first   time.Time
-	last    time.Time
-	ended   time.Time
-	outcome Outcome
-	err     error // what readers get after the last byte
+	// session.mu guards these.
+	request *Request // nil once it is over
+	over    bool     // for the journal: it goes on after no restart
+
+	mu       sync.Mutex // guards below; after session.mu
+	phase    phase
+	text     []byte        // out
+	lines    []byte        // token
+	seen     extent        // of these, what can be read
+	handed   extent        // and what the journal was given
+	waiting  bool          // for the journal
+	noted    bool          // the journal has a turnNote
+	wake     chan struct{} // closed at the next change; nil: nobody waits
+	watch    int           // of those, open now
+	state    State
+	note     Note
+	eta      progress
+	tokens   int // made, the prefix included
+	first    time.Time
+	last     time.Time
+	ended    time.Time
+	outcome  Outcome
+	endState State
+	err      error // what readers get after the last byte
 }
+
+// An extent is how much of out and token.
+type extent struct{ text, lines int }
 
 // progress is of a prefill.
 type progress struct {
@@ -113,6 +130,10 @@ func (t *turn) Note(n Note) {
 	defer t.mu.Unlock()
 	if t.phase != running {
 		return
+	}
+	if t.restored.made > 0 && n.PrefixText != "" {
+		t.agrees(n.PrefixText)
+		n.PrefixText = "" // what the client gave of it is known
 	}
 	o := &t.note
 	merge(&o.Model, n.Model)
@@ -169,7 +190,12 @@ func (t *turn) Token(tok Token) {
 	t.text = append(t.text, tok.Text...)
 	t.lines = appendToken(t.lines, &tok)
 	t.s.f.held.Add(int64(t.size() - had))
-	t.wakeAll()
+	if j := t.s.f.journal; j != nil {
+		j.later(t)
+	} else {
+		t.handed = extent{len(t.text), len(t.lines)}
+		t.show()
+	}
 	if most := t.s.f.cfg.MaxChat; len(t.text) > most {
 		t.stop(fmt.Errorf("answer longer than %d bytes", most))
 	} else if most *= linesEach; len(t.lines) > most {
@@ -246,11 +272,16 @@ func (t *turn) look(lines bool, off int64) (ready, gone bool, wake <-chan struct
 	return false, false, t.wake
 }
 
+// log is what can be read of token, or of out. mu is held.
 func (t *turn) log(lines bool) []byte {
-	if lines {
-		return t.lines
+	seen := t.seen
+	if t.phase == ended { // though the journal failed
+		seen = extent{len(t.text), len(t.lines)}
 	}
-	return t.text
+	if lines {
+		return t.lines[:seen.lines]
+	}
+	return t.text[:seen.text]
 }
 
 // read fills p from off on. At the end it gives 0 and the turn's error.

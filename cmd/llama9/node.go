@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -18,6 +19,7 @@ type nodeFlags struct {
 	engineFlags
 	treeFlags
 	listenFlags
+	joinFlags
 	logFlags
 	trace bool
 }
@@ -37,6 +39,7 @@ Flags that llama-server has too are named as there.`,
 	f.SortFlags = false
 	n.engineFlags.flags(f)
 	n.listenFlags.flags(f)
+	n.joinFlags.flags(f)
 	n.treeFlags.flags(f)
 	n.logFlags.flags(f)
 	f.BoolVarP(&n.trace, "trace", "D", false, "print every 9P message on the standard error")
@@ -64,5 +67,17 @@ func (n *nodeFlags) run(ctx context.Context, stderr io.Writer) error {
 	if n.trace {
 		srv.Trace = stderr
 	}
-	return errors.Join(n.serve(ctx, srv, s, lns, log), s.close())
+	load := func(ctx context.Context) error {
+		err := s.load(ctx, func(what string, percent, _ int) { log.Debug(what, "percent", percent) })
+		if err != nil {
+			return fmt.Errorf("--model: %w", err)
+		}
+		log.Info("ready")
+		return nil
+	}
+	join, err := n.join(lns, log)
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	return errors.Join(n.serve(ctx, srv, lns, log, load, join), s.close())
 }
