@@ -23,6 +23,7 @@ func (s *Supervisor) act(n *isolate, acts []Action) {
 	if n.life.State != n.told || n.life.Error != n.toldError {
 		n.told, n.toldError = n.life.State, n.life.Error
 		s.tell(n)
+		s.wake()
 	}
 	for _, a := range acts {
 		if a == Kill {
@@ -174,8 +175,8 @@ func (s *Supervisor) await(n *isolate, p *proc) {
 	removeSocket(p.addr)
 	s.groups.remove(p.group)
 	why := p.why
-	if last := n.log.last(); last != "" && !strings.HasPrefix(last, "#") {
-		why += ": " + last
+	if last := n.log.last(); strings.HasPrefix(why, "exit status") && !strings.HasPrefix(last, "#") {
+		why += ": " + last // it has said why
 	}
 	fmt.Fprintf(n.log, "# %s ended: %s\n", n.name, p.why)
 	s.act(n, n.life.Exited(s.o.Now(), why))

@@ -93,6 +93,13 @@ type Limits struct {
 
 // Default is the deployment of no file: two nodes of the demo model.
 func Default() *Config {
+	c := base()
+	c.fill(&parser{})
+	return c
+}
+
+// base is what a file changes.
+func base() *Config {
 	return &Config{
 		Name:   "llama9",
 		Engine: "llama",
@@ -112,6 +119,17 @@ func Default() *Config {
 			LogSize: 10 << 20, Sessions: 10000, SessionTTL: 30 * time.Minute,
 		},
 	}
+}
+
+// File is where c was read, "" for no file.
+func (c *Config) File() string { return c.file }
+
+// Count is how many nodes the scaled group begins with.
+func (c *Config) Count() int {
+	if g := c.group(c.Scaling.Group); g != nil {
+		return g.Count
+	}
+	return 0
 }
 
 // item gives what a new entry of a list begins as.

@@ -24,7 +24,9 @@ var verbs = map[string]verb{
 	"resume":  {0, planPlain((*Supervisor).Resume)},
 	"restart": {1, planRestart},
 	"reload":  {0, planReload},
-	"stop":    {0, func(s *Supervisor, _ []string) (func() error, error) { return func() error { s.Stop(); return nil }, nil }},
+	"stop": {0, func(s *Supervisor, _ []string) (func() error, error) {
+		return func() error { s.Stop(); return nil }, nil
+	}},
 }
 
 func planScale(s *Supervisor, a []string) (func() error, error) {

@@ -225,7 +225,7 @@ func (l *Life) Tick(now time.Time) []Action {
 		l.to(Dying, now, 0)
 		return []Action{Kill}
 	case Ready:
-		l.Until, l.Fails = time.Time{}, 0
+		l.Until, l.Fails, l.Error = time.Time{}, 0, ""
 	case Draining:
 		return append([]Action{Unmount}, l.terminate(now)...)
 	case Stopping:

@@ -27,7 +27,8 @@ type Log struct {
 	err  error // of the file; readers go on
 }
 
-func newLog(file string, most int64) *Log { return &Log{file: file, most: most} }
+// NewLog makes a log. A file is renamed when it has so many bytes; "" is none.
+func NewLog(file string, most int64) *Log { return &Log{file: file, most: most} }
 
 // Write adds to the log. It never fails: a process is not to end because of a
 // full disk.

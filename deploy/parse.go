@@ -28,7 +28,7 @@ func Read(file string) (*Config, error) {
 // say is as in Default. It must hold something: an empty file is a mistake.
 func Parse(name string, text []byte) (*Config, error) {
 	p := &parser{name: name, at: make(lines)}
-	c := Default()
+	c := base()
 	c.file, c.at = name, p.at
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {

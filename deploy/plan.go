@@ -34,6 +34,9 @@ func (s Spec) same(t Spec) bool {
 	return reflect.DeepEqual(s, t)
 }
 
+// LockName is the file in a deployment's directory that is there while it runs.
+const LockName = "lock"
+
 // Place says where a deployment keeps what it needs on this machine.
 type Place struct {
 	Dir  string // of the sockets

@@ -14,7 +14,7 @@ import (
 // out where hide is: they may be secrets.
 func (c *Config) Print(all, hide bool) []byte {
 	b := []byte("# A deployment of llama9; see llama9-deploy(8).\n")
-	return printStruct(b, reflect.ValueOf(c).Elem(), reflect.ValueOf(Default()).Elem(), "", all, hide)
+	return printStruct(b, reflect.ValueOf(c).Elem(), reflect.ValueOf(base()).Elem(), "", all, hide)
 }
 
 func printStruct(b []byte, v, def reflect.Value, indent string, all, hide bool) []byte {

@@ -12,7 +12,11 @@ var errNoGroups = errors.New("deploy: this system has no process groups")
 func terminateGroup(p *os.Process) { p.Kill() }
 func killGroup(p *os.Process)      { p.Kill() }
 
-type lock struct{}
+// A Lock is not to be had here.
+type Lock struct{}
 
-func takeLock(string) (*lock, error) { return nil, errNoGroups }
-func (*lock) release()               {}
+// TakeLock fails.
+func TakeLock(string) (*Lock, error) { return nil, errNoGroups }
+
+// Release does nothing.
+func (*Lock) Release() {}

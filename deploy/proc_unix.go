@@ -15,26 +15,28 @@ func terminateGroup(p *os.Process) { syscall.Kill(-p.Pid, syscall.SIGTERM) }
 // killGroup ends them.
 func killGroup(p *os.Process) { syscall.Kill(-p.Pid, syscall.SIGKILL) }
 
-// A lock is what one running deployment of a name holds. It goes with the
+// A Lock is what one running deployment of a name holds. It goes with the
 // process, however that ends.
-type lock struct{ f *os.File }
+type Lock struct{ f *os.File }
 
-// takeLock makes dir, for this user alone, and locks it.
-func takeLock(dir string) (*lock, error) {
+// TakeLock makes dir, for this user alone, and locks it.
+func TakeLock(dir string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
 		return nil, err
 	}
-	fi, err := os.Lstat(dir)
-	if err != nil {
-		return nil, err
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		fi, err := os.Lstat(d)
+		if err != nil {
+			return nil, err
+		}
+		if st, ok := fi.Sys().(*syscall.Stat_t); !ok || !fi.IsDir() || fi.Mode().Perm()&0o022 != 0 || int(st.Uid) != os.Geteuid() {
+			return nil, fmt.Errorf("%s: not a directory of ours alone", d)
+		}
 	}
-	if st, ok := fi.Sys().(*syscall.Stat_t); !ok || !fi.IsDir() || fi.Mode().Perm()&0o022 != 0 || int(st.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("%s: not a directory of ours alone", dir)
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, LockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +51,11 @@ func takeLock(dir string) (*lock, error) {
 		return nil, err
 	}
 	fmt.Fprint(f, os.Getpid())
-	return &lock{f}, nil
+	return &Lock{f}, nil
 }
 
-// release leaves no lock and, if it is empty, no directory.
-func (l *lock) release() {
+// Release leaves no lock and, if it is empty, no directory.
+func (l *Lock) Release() {
 	os.Remove(l.f.Name())
 	os.Remove(filepath.Dir(l.f.Name()))
 	l.f.Close()

@@ -82,7 +82,7 @@ func (s *Supervisor) mayReload(c *Config) (count int, err error) {
 	} else if old == nil || g.Count != old.Count {
 		count = g.Count
 	}
-	if err := s.check(c, count); err != nil {
+	if err := s.check(c, count, count); err != nil {
 		return 0, ninep.Errorf(ninep.ErrInvalid, "%v", err)
 	}
 	return count, nil

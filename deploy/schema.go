@@ -10,7 +10,7 @@ import (
 // Schema is the JSON schema of the configuration file, for editors. It is made
 // of what Parse goes by; schema.json is a copy of it.
 func Schema() []byte {
-	s := schemaOf(reflect.ValueOf(Default()).Elem(), "")
+	s := schemaOf(reflect.ValueOf(base()).Elem(), "")
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "llama9 deployment"
 	b, err := json.MarshalIndent(s, "", "  ")

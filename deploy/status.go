@@ -17,7 +17,7 @@ func (s *Supervisor) state() string {
 		case Waiting, Failed, Dying:
 			lost = true
 		}
-		changing = changing || n.rolled || n.busy
+		changing = changing || n.rolled || n.busy || n.gone
 	}
 	switch {
 	case s.stopping:
@@ -52,6 +52,9 @@ func (s *Supervisor) Status() []byte {
 	}...)
 	b = append(b, '\n')
 	for _, n := range s.nodes {
+		if n.gone && n.life.Gone() {
+			continue
+		}
 		b = append(styxfs.AppendAttrs(b, n.attrs()...), '\n')
 	}
 	return b

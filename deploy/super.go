@@ -25,9 +25,9 @@ type Options struct {
 	Own     *Log             // the supervisor's own log, shown as deploy; nil: none
 	Events  *styxfs.Events   // of deploy/event
 	Now     func() time.Time // nil is time.Now
-	// Check, if not nil, says why nodes of a configuration cannot be started
-	// here: no such model, no memory.
-	Check func(c *Config, count int) error
+	// Check, if not nil, says why a configuration cannot be run here when the
+	// scaled group goes from so many nodes to count: no such model, no memory.
+	Check func(c *Config, from, count int) error
 }
 
 // A Supervisor runs the nodes of a deployment.
@@ -170,7 +170,7 @@ func (s *Supervisor) add(spec Spec) {
 	if s.o.Logs != "" {
 		file = filepath.Join(s.o.Logs, spec.Name+".log")
 	}
-	n := &isolate{name: spec.Name, spec: spec, log: newLog(file, int64(s.c.Limits.LogSize)), hurry: make(chan struct{}, 1)}
+	n := &isolate{name: spec.Name, spec: spec, log: NewLog(file, int64(s.c.Limits.LogSize)), hurry: make(chan struct{}, 1)}
 	n.life = Life{Limits: &s.c.Limits, Adopted: spec.Remote, State: Stopped}
 	s.nodes = append(s.nodes, n)
 	s.act(n, n.life.Start(s.o.Now()))
@@ -268,7 +268,7 @@ func (s *Supervisor) scaleByLoad(ctx context.Context) {
 		return
 	}
 	if n, why := s.scaler.Step(s.o.Now(), s.load); n != s.count {
-		if err := s.check(s.c, n); err != nil && n > s.count {
+		if err := s.check(s.c, s.count, n); err != nil && n > s.count {
 			s.o.Log.Error("scale", "from", s.count, "to", n, "err", err)
 			s.note = err.Error()
 			return
@@ -313,11 +313,11 @@ func (s *Supervisor) settle(want []Spec) {
 }
 
 // check asks whether a configuration can be run here.
-func (s *Supervisor) check(c *Config, count int) error {
+func (s *Supervisor) check(c *Config, from, count int) error {
 	if s.o.Check == nil {
 		return nil
 	}
-	return s.o.Check(c, count)
+	return s.o.Check(c, from, count)
 }
 
 // Stop ends all nodes, drained first. Called again it drains no longer, and
@@ -396,7 +396,7 @@ func (s *Supervisor) mayScale(n int) error {
 		return ninep.Errorf(ninep.ErrInvalid, "scale: %d: want a number from %d to %d", n, least, most)
 	}
 	if n > s.count {
-		if err := s.check(s.c, n); err != nil {
+		if err := s.check(s.c, s.count, n); err != nil {
 			return ninep.Errorf(ninep.ErrNoMem, "scale: %v", err)
 		}
 	}
