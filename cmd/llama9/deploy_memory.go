@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -24,12 +25,9 @@ func deployCheck(c *deploy.Config, from, count int, demo string) error {
 // measureModel says what a model takes, by the header of its file: weights, and
 // the KV cache of one node as llama.cpp allocates it.
 func measureModel(m deploy.Model, file string) (weights, cache uint64, err error) {
-	if err := checkModel(file); err != nil {
-		return 0, 0, err
-	}
 	h, err := llama.ReadHeader(file)
-	if err != nil {
-		return 0, 0, err
+	if err != nil { // which names the file, as who asks does
+		return 0, 0, errors.New(strings.TrimPrefix(unwrapPath(err).Error(), file+": "))
 	}
 	if m.NGPULayers != 0 {
 		return 0, 0, nil // it is the GPU's memory, which is not known here
