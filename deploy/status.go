@@ -9,7 +9,7 @@ import (
 
 // state is that of the whole. mu is held.
 func (s *Supervisor) state() string {
-	changing, lost := len(s.rolling) > 0, false
+	changing, lost := len(s.rolling) > 0 || !s.begun, false
 	for _, n := range s.nodes {
 		switch n.life.State {
 		case Starting, Draining, Stopping:

@@ -48,6 +48,7 @@ type Supervisor struct {
 	scaler   Scaler
 	auto     bool
 	paused   bool
+	begun    bool // the first nodes are there
 	stopping bool
 	rolling  []Spec // nodes that are to be made anew, one after the other
 	note     string // error= of status
@@ -114,9 +115,12 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	for _, spec := range s.c.specs(s.o.Place, s.count) {
-		s.add(spec)
+	if !s.stopping {
+		for _, spec := range s.c.specs(s.o.Place, s.count) {
+			s.add(spec)
+		}
 	}
+	s.begun = true
 	s.mu.Unlock()
 	s.all.Go(s.follow)
 	return s.loop(ctx)
