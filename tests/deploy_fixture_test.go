@@ -60,9 +60,15 @@ nodes:
 // ready if wait is.
 func deploy(t *testing.T, model string, count int, rest string, wait bool) *deployment {
 	t.Helper()
+	return deployWith(t, "", "", model, count, rest, wait)
+}
+
+// deployWith is deploy with a text of the configuration replaced.
+func deployWith(t *testing.T, old, text, model string, count int, rest string, wait bool) *deployment {
+	t.Helper()
 	dir := deployDirs(t)
 	d := &deployment{t: t, dir: dir, file: filepath.Join(dir, "lab.yaml"), addr: "unix!" + dir + "/lab"}
-	d.write(deployConfig(dir, model, count, rest))
+	d.write(strings.Replace(deployConfig(dir, model, count, rest), old, text, 1))
 	d.start(wait)
 	return d
 }
@@ -96,7 +102,16 @@ func (d *deployment) start(wait bool) {
 // startOut is start with the standard output in out, too.
 func startOut(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startOutWith(t, nil, args...)
+}
+
+// startOutWith is startOut with f as descriptor 3.
+func startOutWith(t *testing.T, f *os.File, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	if f != nil {
+		p.cmd.ExtraFiles = []*os.File{f}
+	}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
