@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -195,6 +196,8 @@ func deployGenerateCommand() *cobra.Command {
 	var nodes int
 	var model, file, target string
 	var brief bool
+	var o deploy.TargetOptions
+	var output string
 	c := &cobra.Command{
 		Use:   "generate-config",
 		Short: "write a configuration file, or one for another supervisor",
@@ -214,12 +217,11 @@ func deployGenerateCommand() *cobra.Command {
 				cfg.Models[0] = deploy.Model{Name: deployModelName(model), File: model}
 			}
 			if target != "" {
-				out, err := deploy.Target(cfg, target)
+				files, err := cfg.Target(target, o)
 				if err != nil {
 					return fmt.Errorf("--target: %w", err)
 				}
-				_, err = c.OutOrStdout().Write(out)
-				return err
+				return writeTarget(c.OutOrStdout(), files, output)
 			}
 			_, err = c.OutOrStdout().Write(cfg.Print(!brief, false))
 			return err
@@ -231,7 +233,34 @@ func deployGenerateCommand() *cobra.Command {
 	f.StringVarP(&file, "file", "f", "", "configuration `file` to begin with")
 	f.BoolVar(&brief, "brief", false, "what differs from the defaults only")
 	f.StringVar(&target, "target", "", "write for another `supervisor`: "+strings.Join(deploy.Targets(), ", "))
+	f.StringVarP(&output, "output", "o", "", "`directory` for the files of --target (default: the standard output)")
+	f.StringVar(&o.Program, "program", "/usr/bin/llama9", "`path` of llama9 on the machines of --target")
+	f.StringVar(&o.Domain, "domain", "llama9.internal", "`domain` with the SRV records of the nodes, for --target systemd")
+	f.StringVar(&o.Image, "image", "llama9", "container `image`, for --target kubernetes and compose")
 	return c
+}
+
+// writeTarget writes files into a directory, or one after the other, each
+// behind a line with its name where there are several.
+func writeTarget(out io.Writer, files []deploy.File, dir string) error {
+	for _, f := range files {
+		if dir != "" {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(dir, f.Name), f.Text, 0o644); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(files) > 1 {
+			fmt.Fprintf(out, "# %s\n", f.Name)
+		}
+		if _, err := out.Write(append(f.Text, '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func deployModelName(file string) string {
