@@ -2,7 +2,10 @@ package tests
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -94,19 +97,65 @@ func (d *deployment) stopNow() {
 	}
 }
 
-// TestDeployNeverReady: a node that loads for ever is ended, and one that
-// starts is stopped at once.
+// TestDeployNeverReady: a node that loads for ever is ended.
 func TestDeployNeverReady(t *testing.T) {
 	d := deploy(t, "fake:tiny,load=1h", 1, "limits: {ready_timeout: 200ms, restarts: 1, backoff: 10ms}", false)
 	until(t, "it is called failed", func() bool { return d.node("node-1", "state") == "failed" })
 	if s := d.node("node-1", "error"); s != "not ready within 200ms" {
 		t.Errorf("error %q", s)
 	}
-	d.do("restart", "node-1")
-	until(t, "it starts", func() bool { return len(d.pids()) == 1 })
+	d.stopNow()
+}
+
+// TestDeployStopWhileStarting: nodes that load are ended at once.
+func TestDeployStopWhileStarting(t *testing.T) {
+	d := deploy(t, "fake:tiny,load=1h", 2, "", false)
+	until(t, "they start", func() bool { return len(d.pids()) == 2 })
+	if s := d.whole("state"); s != "changing" {
+		t.Errorf("state %s", s)
+	}
 	pids := d.pids()
 	d.stopNow()
 	d.gone(pids)
+	if l := d.sockets(); len(l) > 0 {
+		t.Errorf("left behind: %v", l)
+	}
+}
+
+// TestDeployBounds: a node has the processors, memory and files that it was
+// given, and its variables.
+func TestDeployBounds(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("LEFT OUT, bounds are of Linux")
+	}
+	d := deployWith(t, "count: 1}", `count: 1, cpus: "0", memory: 4G, env: {LLAMA9_TEST: "a b"}}`, "fake:tiny", 1, "limits: {open_files: 777}", true)
+	proc := fmt.Sprintf("/proc/%d/", d.pids()[0])
+	for file, want := range map[string]string{
+		"status":  `(?m)^Cpus_allowed_list:\s+0$`,
+		"limits":  `(?m)^Max open files +777 +777 `,
+		"environ": `(^|\x00)LLAMA9_TEST=a b\x00`,
+		"cmdline": `\x00--memory\x004G\x00`,
+	} {
+		b, err := os.ReadFile(proc + file)
+		if err != nil || !regexp.MustCompile(want).Match(b) {
+			t.Errorf("%s: no %s, %v\n%s", file, want, err, b)
+		}
+	}
+	// The memory is that of a control group where there may be one.
+	limits, err := os.ReadFile(proc + "limits")
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, err := os.ReadFile(proc + "cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^Max data size +4294967296 +4294967296 `).Match(limits) && !strings.Contains(string(group), "/node-node-1\n") {
+		t.Errorf("no bound of the memory:\n%s%s", limits, group)
+	}
+	if mine, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.p.cmd.Process.Pid)); err != nil || runtime.NumCPU() > 1 && regexp.MustCompile(`(?m)^Cpus_allowed_list:\s+0$`).Match(mine) {
+		t.Errorf("the supervisor is bound to the node's processors, %v", err)
+	}
 }
 
 // TestDeployFrozen: a node that does not answer is killed and made anew; its
