@@ -27,7 +27,7 @@ var table = map[string]struct{ ours, others []string }{
 	"node/llama":          {[]string{"node", "styxfs", "node/gbnf", "node/llama/libffi"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
 	"node/llama/libffi":   {nil, nil},
 	"coord":               {[]string{"styxfs", "mnt", "ninep"}, []string{"github.com/prometheus"}},
-	"deploy":              {[]string{"mnt", "ninep"}, nil},
+	"deploy":              {[]string{"mnt", "ninep", "styxfs"}, []string{"go.yaml.in/yaml/v4", "golang.org/x/sys"}},
 	"limbo":               {nil, nil},
 	"model":               {nil, nil},
 	"tests/bench":         {nil, nil},

@@ -22,7 +22,7 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(nodeCommand(), coordCommand(), runCommand(), lsCommand(), readCommand(), writeCommand(), statCommand(), rmCommand(),
+	c.AddCommand(nodeCommand(), coordCommand(), deployCommand(), runCommand(), lsCommand(), readCommand(), writeCommand(), statCommand(), rmCommand(),
 		topCommand(), engineCommand(), benchCommand(), versionCommand())
 	c.AddCommand(mountCommands()...)
 	c.SetGlobalNormalizationFunc(dashes)

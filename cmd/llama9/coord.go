@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -34,6 +35,7 @@ type coordFlags struct {
 	listenFlags
 	logFlags
 	trace bool
+	extra map[string]ninep.Node // of the tree's root
 }
 
 // coordCommand serves many nodes as one.
@@ -128,6 +130,7 @@ func (f *coordFlags) make(ctx context.Context, log *slog.Logger) (c *coord.Coord
 	}
 	config := f.config(c, events, log)
 	config.Extra = map[string]ninep.Node{"node": c.Dir()}
+	maps.Copy(config.Extra, f.extra)
 	if tree, closeTree, err = f.open(config); err != nil {
 		return c, tree, end, err
 	}

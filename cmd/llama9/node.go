@@ -21,7 +21,8 @@ type nodeFlags struct {
 	listenFlags
 	joinFlags
 	logFlags
-	trace bool
+	trace    bool
+	exitWith int
 }
 
 // nodeCommand serves models.
@@ -43,6 +44,7 @@ Flags that llama-server has too are named as there.`,
 	n.treeFlags.flags(f)
 	n.logFlags.flags(f)
 	f.BoolVarP(&n.trace, "trace", "D", false, "print every 9P message on the standard error")
+	f.IntVar(&n.exitWith, "exit-with", -1, "end when this `descriptor`, of a pipe, is at its end: with the process that has the other end")
 	return c
 }
 
@@ -53,6 +55,9 @@ func (n *nodeFlags) run(ctx context.Context, stderr io.Writer) error {
 	log, err := n.logger(stderr)
 	if err != nil {
 		return err
+	}
+	if n.exitWith >= 0 {
+		ctx = exitWith(ctx, n.exitWith, log)
 	}
 	lns, err := n.listen(ctx)
 	if err != nil {

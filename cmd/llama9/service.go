@@ -28,7 +28,7 @@ func (e *engineFlags) start(ctx context.Context, t *treeFlags, log *slog.Logger,
 	}
 	s := &service{changed: make(chan struct{}, 1), remove: func() {}}
 	demo := ""
-	if len(e.models) == 0 {
+	if len(e.models) == 0 && len(e.loads) == 0 {
 		if demo, s.remove, err = demoFile(); err != nil {
 			return nil, err
 		}
