@@ -208,7 +208,7 @@ func (h *host) rate(client string, pace time.Duration) (float64, error) {
 	tick := time.NewTicker(max(pace, 1))
 	defer tick.Stop()
 	if pace > 0 {
-		n = int(2 * time.Second / pace)
+		n = int(4 * time.Second / pace)
 	}
 	go func() { ended <- r.end(int64(n * len(word))) }()
 	began := time.Now()
@@ -224,7 +224,7 @@ func (h *host) rate(client string, pace time.Duration) (float64, error) {
 }
 
 // answer is the length of a large one.
-const answer = 16 << 20
+const answer = 4 << 20
 
 // fill makes a large answer.
 func (h *host) fill() error {
