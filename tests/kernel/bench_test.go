@@ -24,11 +24,11 @@ func BenchmarkMount(b *testing.B) {
 	}
 	for _, k := range all {
 		b.Run(k.release, func(b *testing.B) {
-			m := boot(b, k, self)
+			m := boot(b, k, self, libffi(b))
 			for _, transport := range []string{"unix", "tcp"} {
 				row(b, m, "token "+transport+" 1048576", "us")
 			}
-			for _, pace := range []string{"10ms", "0"} {
+			for _, pace := range []string{"50ms", "0"} {
 				row(b, m, "tokens unix 1048576 "+pace, "tokens/s")
 			}
 			for _, transport := range []string{"unix", "tcp", "fd"} {

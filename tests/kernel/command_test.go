@@ -10,21 +10,26 @@ import (
 )
 
 // build makes the llama9 that machines get, as it is handed out: without cgo.
-// It does not start without libffi.
-func build(t testing.TB) (program, libffi string) {
+func build(t testing.TB) (program string) {
 	t.Helper()
-	out, err := exec.Command("/sbin/ldconfig", "-p").Output()
-	m := regexp.MustCompile(`libffi\.so\.8 \(libc6,x86-64\) => (\S+)`).FindSubmatch(out)
-	if err != nil || m == nil {
-		t.Fatalf("no libffi.so.8 (apt-get install libffi8), %v", err)
-	}
 	program = filepath.Join(t.TempDir(), "llama9")
 	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, "llama9/cmd/llama9")
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	return program, string(m[1])
+	return program
+}
+
+// libffi finds the library without which llama9 does not start.
+func libffi(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command("/sbin/ldconfig", "-p").Output()
+	m := regexp.MustCompile(`libffi\.so\.8 \(libc6,x86-64\) => (\S+)`).FindSubmatch(out)
+	if err != nil || m == nil {
+		t.Fatalf("no libffi.so.8 (apt-get install libffi8), %v", err)
+	}
+	return string(m[1])
 }
 
 // transcript is what has to work at $n, however it was mounted.

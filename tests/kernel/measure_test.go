@@ -208,7 +208,7 @@ func (h *host) rate(client string, pace time.Duration) (float64, error) {
 	tick := time.NewTicker(max(pace, 1))
 	defer tick.Stop()
 	if pace > 0 {
-		n = int(2 * time.Second / pace)
+		n = int(4 * time.Second / pace)
 	}
 	go func() { ended <- r.end(int64(n * len(word))) }()
 	began := time.Now()
@@ -224,7 +224,7 @@ func (h *host) rate(client string, pace time.Duration) (float64, error) {
 }
 
 // answer is the length of a large one.
-const answer = 16 << 20
+const answer = 4 << 20
 
 // fill makes a large answer.
 func (h *host) fill() error {
@@ -249,14 +249,15 @@ var took = regexp.MustCompile(`^([0-9]+) bytes .*copied, ([0-9.e-]+) s,`)
 // what the client itself says of it.
 func (h *host) copied(client string) (float64, error) {
 	cmd := h.client(client, "dd", "bs=1M", "if="+mounted+"/infer/last/out", "of=/dev/null")
-	said, err := cmd.CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("%w\n%s", err, said)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("%w\n%s", err, &said)
 	}
-	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
+	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
 	m := took.FindStringSubmatch(lines[len(lines)-1])
 	if m == nil || m[1] != fmt.Sprint(answer) {
-		return 0, fmt.Errorf("it said %q", said)
+		return 0, fmt.Errorf("it said %q", &said)
 	}
 	s, err := strconv.ParseFloat(m[2], 64)
 	return answer / s / (1 << 20), err

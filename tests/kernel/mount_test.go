@@ -62,11 +62,11 @@ func TestKernels(t *testing.T) {
 		}
 		t.Skipf("LEFT OUT, no kernel mounts the tree: %v", err)
 	}
-	program, libffi := build(t)
+	program := build(t)
 	for _, k := range all {
 		t.Run(k.release, func(t *testing.T) {
 			t.Parallel()
-			m := boot(t, k, program, libffi)
+			m := boot(t, k, program, libffi(t))
 			s := serveFake(t)
 			for _, mt := range mounts(k) {
 				t.Run(mt.name, func(t *testing.T) {

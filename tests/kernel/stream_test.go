@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -112,6 +113,18 @@ cd $M/infer; cat $(ls -d [0-9]* | tail -n 200 | sed 's,.*,&/prompt &/out,')`)
 	}
 	if got != want.String() {
 		t.Errorf("%q", got)
+	}
+	// Not by rm -r: that is tried on a few.
+	all, err := c.fs.ReadDir(t.Context(), "infer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range all {
+		if _, err := strconv.Atoi(st.Name); err == nil {
+			if err := c.fs.Remove(t.Context(), "infer/"+st.Name); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 
