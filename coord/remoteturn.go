@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"llama9/mnt"
 	"llama9/ninep"
@@ -174,11 +175,7 @@ func (t *remoteTurn) follow(fs *mnt.Fsys, s *nodeSession, c *setting) (o styxfs.
 		s.discard(c)
 		return o, false, context.Cause(t.ctx)
 	}
-	if t.r.begin() {
-		go t.watch(fs, s, c.event)
-	} else {
-		c.event.Forget()
-	}
+	defer t.watchSoon(fs, s, c.event)()
 	if c.prompt == nil {
 		if err := t.generate(fs); err != nil {
 			s.vague = true // the prefix waits for the next turn
@@ -258,10 +255,31 @@ func (t *remoteTurn) token(line []byte) error {
 	return nil
 }
 
+// watchAfter is how long the events of a turn are left unread: those of one
+// that begins at once would only be in the way of its first token.
+const watchAfter = 5 * time.Millisecond
+
+// watchSoon lets watch begin in a moment, if the turn has not ended by then.
+// stop is for its end.
+func (t *remoteTurn) watchSoon(fs *mnt.Fsys, s *nodeSession, f *mnt.File) (stop func()) {
+	if !t.r.begin() {
+		return f.Forget
+	}
+	later := time.AfterFunc(watchAfter, func() {
+		defer t.r.wg.Done()
+		defer f.Forget()
+		t.watch(fs, s, f)
+	})
+	return func() {
+		if later.Stop() {
+			f.Forget()
+			t.r.wg.Done()
+		}
+	}
+}
+
 // watch passes on what the session's event says, until the turn's end.
 func (t *remoteTurn) watch(fs *mnt.Fsys, s *nodeSession, f *mnt.File) {
-	defer t.r.wg.Done()
-	defer f.Forget()
 	readLines(t.ctx, f, make([]byte, 512), func(line []byte) error {
 		_, kind, attrs, err := styxfs.ParseEvent(string(line))
 		if err != nil {
