@@ -18,7 +18,9 @@ type cluster struct {
 	standard string          // the model of turns that name none, "" is the first known
 	expected map[string]bool // models that a node is yet to bring
 	nodes    []*node         // by name
-	hosts    map[string][]*node
+	rows     []row           // of nodes
+	hosts    map[string][]host
+	sum      load // of nodes
 	queue    queue
 	homes    map[uint64]home // by session
 	robin    map[string]string
@@ -26,8 +28,7 @@ type cluster struct {
 	rand     *rand.Rand
 	mounts   int
 	ticked   time.Time
-	round    uint64 // of candidates
-	scratch  []*node
+	scratch  []*row
 }
 
 // A home is where a session's cache is.
@@ -41,7 +42,7 @@ type home struct {
 func newCluster(seed uint64) *cluster {
 	return &cluster{
 		strategy: leastLoaded,
-		expected: make(map[string]bool), hosts: make(map[string][]*node), homes: make(map[uint64]home),
+		expected: make(map[string]bool), hosts: make(map[string][]host), homes: make(map[uint64]home),
 		robin: make(map[string]string), index: make(index), rand: rand.New(rand.NewPCG(seed, 0)),
 	}
 }
@@ -58,40 +59,26 @@ func (c *cluster) node(name string) *node {
 // mount adds n, whose name is free.
 func (c *cluster) mount(n *node) {
 	c.mounts++
-	n.order = c.mounts
+	n.order, n.at = c.mounts, -1
 	n.health.jitter = c.rand.Float64()
 	i, _ := slices.BinarySearchFunc(c.nodes, n.name, func(n *node, name string) int { return cmp.Compare(n.name, name) })
 	c.nodes = slices.Insert(c.nodes, i, n)
+	c.rows = slices.Insert(c.rows, i, row{n: n})
+	c.renumber()
+	c.refresh(n)
 }
 
 // unmount takes n out. Its turns are lost with its Place.
 func (c *cluster) unmount(n *node) {
-	c.nodes = slices.DeleteFunc(c.nodes, func(m *node) bool { return m == n })
 	c.index.clear(n)
-	n.ready, n.health.state = false, dead
-	c.reindex()
-}
-
-// serves takes in a node's model table.
-func (c *cluster) serves(n *node, models []styxfs.Model) {
-	same := slices.EqualFunc(n.models, models, func(a, b styxfs.Model) bool { return a.Name == b.Name })
-	n.models = models
-	if !same {
-		c.reindex()
-	}
-}
-
-// reindex finds the nodes of every model again.
-func (c *cluster) reindex() {
-	clear(c.hosts)
-	for _, n := range c.nodes {
-		for i := range n.models {
-			name := n.models[i].Name
-			if l := c.hosts[name]; len(l) == 0 || l[len(l)-1] != n {
-				c.hosts[name] = append(l, n)
-			}
-		}
-	}
+	c.serves(n, nil)
+	n.ready, n.health.state, n.slots = false, dead, 0
+	c.refresh(n)
+	i := n.at
+	c.nodes = slices.Delete(c.nodes, i, i+1)
+	c.rows = slices.Delete(c.rows, i, i+1)
+	n.at = -1
+	c.renumber()
 }
 
 // defaultModel is the model of a turn that names none: the one that was set,
@@ -129,9 +116,9 @@ func (c *cluster) up(n *node, now time.Time, s *Status, models []styxfs.Model) (
 		c.index.clear(n)
 	}
 	n.seen, n.err = true, ""
-	c.said(n, s)
 	n.health.up(now)
 	n.refusals = 0
+	c.said(n, s)
 	c.serves(n, models)
 	return anew
 }
@@ -141,6 +128,7 @@ func (c *cluster) said(n *node, s *Status) {
 	n.id, n.start, n.engine, n.below = s.ID, s.Start, s.Engine, s.Below
 	n.ready = s.State != "draining" && s.State != "closed"
 	n.tell(s.Slots, s.Busy, s.Queue, s.Rate)
+	c.refresh(n)
 }
 
 // lost is the end of a node's connection.
@@ -148,6 +136,7 @@ func (c *cluster) lost(n *node, why string) {
 	n.health.lost()
 	n.err = why
 	n.busy, n.queue, n.rate = 0, 0, 0
+	c.refresh(n)
 }
 
 // dispatch counts a turn that goes to n, before it goes.
@@ -163,12 +152,14 @@ func (c *cluster) dispatch(n *node, t *turn, now time.Time) {
 	t.fresh = 0
 	t.matched = n.match(t.chain)
 	c.index.saw(n, t.chain)
+	c.refresh(n)
 }
 
 // returned counts a turn that n has no more.
 func (c *cluster) returned(n *node, t *turn) {
 	n.inflight--
 	c.cleared(n, t)
+	c.refresh(n)
 }
 
 // cleared is the end of a turn's being watched as a suspect.
@@ -176,6 +167,7 @@ func (c *cluster) cleared(n *node, t *turn) {
 	if t.suspected {
 		t.suspected = false
 		n.suspects--
+		c.refresh(n)
 	}
 }
 
@@ -244,5 +236,6 @@ func (c *cluster) tick(now time.Time) (probe, missed []*node) {
 	for _, n := range missed {
 		n.health.miss(now)
 	}
+	c.refresh(c.nodes...)
 	return probe, missed
 }

@@ -166,8 +166,9 @@ func (c *Coord) tick() {
 }
 
 // settle gives waiting turns to free slots. mu is held; it is called whenever
-// something changed.
-func (c *Coord) settle(now time.Time) {
+// something changed, with the nodes that did.
+func (c *Coord) settle(now time.Time, changed ...*node) {
+	c.cluster.refresh(changed...)
 	for !c.closed {
 		t, n, route := c.cluster.next(now)
 		if t == nil {
@@ -294,7 +295,7 @@ func (c *Coord) back(y *try) {
 func (c *Coord) backLocked(y *try) {
 	delete(y.m.tries, y)
 	y.m.n.inflight--
-	c.settle(time.Now())
+	c.settle(time.Now(), y.m.n)
 }
 
 // proven ends the watch over a turn that was suspected.
@@ -320,7 +321,7 @@ func (c *Coord) finish(y *try, res result) (o styxfs.Outcome, err error, ended b
 	}
 	defer c.mu.Unlock()
 	now := time.Now()
-	defer c.settle(now)
+	defer func() { c.settle(now, n) }()
 	gap, learn, todo := y.learned()
 	n.health.learn(gap, learn, todo)
 	refused := errors.Is(res.err, ErrRefused)

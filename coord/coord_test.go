@@ -137,7 +137,7 @@ func (h *record) Note(n styxfs.Note) {
 		h.notes.Position = n.Position
 	}
 	if n.PrefixText != "" {
-		h.notes.PrefixText += n.PrefixText
+		h.notes.PrefixText = n.PrefixText
 	}
 }
 

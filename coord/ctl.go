@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -49,7 +50,7 @@ func (c *Coord) Ctl(_ context.Context, cmds [][]string) error {
 	for _, m := range c.members {
 		c.shown(m)
 	}
-	c.settle(c.now())
+	c.settle(time.Now(), c.cluster.nodes...)
 	return nil
 }
 

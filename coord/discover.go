@@ -65,6 +65,7 @@ func (c *Coord) found(source string, records []*net.SRV) error {
 			switch {
 			case m.n.source == source:
 				m.n.weight = min(weight, mostWeight)
+				c.cluster.refresh(m.n)
 			default:
 				first = cmp.Or(first, fmt.Errorf("%s: in use", clip(name)))
 			}

@@ -53,6 +53,7 @@ func (s *script) say(session uint64, user string, prompts ...string) *turn {
 
 // place gives the first turn that has a place one, and says where and why.
 func (s *script) place() (t *turn, node, route string) {
+	s.refresh(s.nodes...) // scripts change nodes as they like
 	t, n, route := s.next(s.now)
 	if t == nil {
 		return nil, "", ""

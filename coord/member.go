@@ -174,12 +174,22 @@ func (m *member) changed() {
 	}
 }
 
-// ask reads the node's status, within the floor of deadlines.
+// errSilent is a probe that was not answered in time.
+var errSilent = errors.New("no answer")
+
+// probeTime is how long a probe waits: a little less than a deadline, and than
+// a Place may take to find a node lost.
+const probeTime = floor - floor/10
+
+// ask reads the node's status.
 func (m *member) ask(ctx context.Context) (Status, time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, floor)
+	probe, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	begun := time.Now()
-	s, err := m.place.Probe(ctx)
+	s, err := m.place.Probe(probe)
+	if err != nil && probe.Err() != nil && ctx.Err() == nil {
+		err = errSilent
+	}
 	return s, time.Since(begun), err
 }
 
@@ -187,7 +197,7 @@ func (m *member) ask(ctx context.Context) (Status, time.Duration, error) {
 // to judge.
 func (c *Coord) reprobe(ctx context.Context, m *member) error {
 	s, rtt, err := m.ask(ctx)
-	silent := errors.Is(err, context.DeadlineExceeded)
+	silent := err == errSilent
 	if err != nil && !silent {
 		return err
 	}
@@ -198,7 +208,7 @@ func (c *Coord) reprobe(ctx context.Context, m *member) error {
 	defer c.mu.Unlock()
 	now := time.Now()
 	if m.n.health.state == dead {
-		return errors.New("no answer")
+		return errSilent
 	}
 	if silent {
 		return nil
@@ -213,7 +223,7 @@ func (c *Coord) reprobe(ctx context.Context, m *member) error {
 	c.cluster.said(m.n, &s)
 	m.n.health.answered(now)
 	c.shown(m)
-	c.settle(now)
+	c.settle(now, m.n)
 	return nil
 }
 
@@ -272,7 +282,7 @@ func (c *Coord) event(m *member, line string) {
 		}
 		c.mu.Lock()
 		m.n.tell(slots, busy, queue, rate)
-		c.settle(time.Now())
+		c.settle(time.Now(), m.n)
 		c.mu.Unlock()
 	case "model":
 		m.changed()

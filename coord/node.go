@@ -44,7 +44,7 @@ type node struct {
 	err    string // why it is down
 
 	prefixes prefixes
-	mark     uint64 // the round of candidates that it was among
+	at       int // among the cluster's nodes; -1: no more
 }
 
 // A pulse is when a node last gave a sign of life, in nanoseconds since the

@@ -44,7 +44,7 @@ type Remote struct {
 	streams  []*link
 	sessions map[uint64]*nodeSession // by the coordinator's number
 	forks    map[uint64]uint64       // sessions that are to begin as a fork
-	own      map[string]bool         // sessions of the node that were made here
+	own      map[farSession]bool     // sessions of the node that were made here
 	ghosts   []*nodeSession          // to be removed when the node answers again
 	spare    []*link                 // see alone
 	lone     map[*link]bool          // in use
@@ -67,8 +67,9 @@ func NewRemote(c RemoteConfig) *Remote {
 	c.Dial = cmp.Or(c.Dial, 5*time.Second)
 	c.Setup = cmp.Or(c.Setup, 5*time.Second)
 	c.Linger = cmp.Or(c.Linger, 2*time.Second)
+	c.Options.PeerTimeout = cmp.Or(c.Options.PeerTimeout, 18*time.Second)
 	c.Options.FlushTimeout = cmp.Or(c.Options.FlushTimeout, 200*time.Millisecond)
-	r := &Remote{c: c, sessions: make(map[uint64]*nodeSession), forks: make(map[uint64]uint64), own: make(map[string]bool), lone: make(map[*link]bool)}
+	r := &Remote{c: c, sessions: make(map[uint64]*nodeSession), forks: make(map[uint64]uint64), own: make(map[farSession]bool), lone: make(map[*link]bool)}
 	r.dial = func(ctx context.Context) (*mnt.Conn, error) { return mnt.DialConn(ctx, c.Addr, c.Options) }
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.ctl = &link{r: r}
@@ -149,8 +150,19 @@ func (r *Remote) small(ctx context.Context, name string) ([]byte, error) {
 // mostSmall bounds what is read of a file that a node makes on reading.
 const mostSmall = 4 << 20
 
+// readStatus reads a status, which is one line: its end needs no round trip of
+// its own.
+func readStatus(ctx context.Context, fs *mnt.Fsys, path string) ([]byte, error) {
+	return readUntil(ctx, fs, path, func(b []byte) bool { return bytes.HasSuffix(b, []byte("\n")) })
+}
+
 // readSmall reads a small file.
 func readSmall(ctx context.Context, fs *mnt.Fsys, path string) ([]byte, error) {
+	return readUntil(ctx, fs, path, func([]byte) bool { return false })
+}
+
+// readUntil reads a small file to its end, or until it is all that is wanted.
+func readUntil(ctx context.Context, fs *mnt.Fsys, path string, all func(b []byte) bool) ([]byte, error) {
 	buf := make([]byte, 4096)
 	f, n, err := fs.OpenRead(ctx, path, ninep.OREAD, buf)
 	if err != nil {
@@ -158,7 +170,7 @@ func readSmall(ctx context.Context, fs *mnt.Fsys, path string) ([]byte, error) {
 	}
 	defer f.Forget()
 	b := buf[:n]
-	for n > 0 {
+	for n > 0 && !all(b) {
 		if len(b) > mostSmall {
 			return nil, badAnswer("its %s is longer than %d bytes", path, mostSmall)
 		}

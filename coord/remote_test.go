@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -251,7 +252,7 @@ func TestRemotePrefix(t *testing.T) {
 func TestRemoteCancel(t *testing.T) {
 	n := newFarNode(t)
 	r := n.remote(RemoteConfig{})
-	cause := errors.New("enough")
+	cause := styxfs.ErrCancelled
 	cancelled := func(req *styxfs.Request, tokens ...string) uint64 {
 		t.Helper()
 		c := farGenerate(t, r, req)
@@ -280,6 +281,13 @@ func TestRemoteCancel(t *testing.T) {
 	if first != second || second != third {
 		t.Errorf("sessions %d, %d, %d", first, second, third)
 	}
+	// A turn that is given up to go on elsewhere takes its session along.
+	cause = errors.New("too slow")
+	moved := farRequest("user", "a")
+	moved.Session = 9
+	id := strconv.FormatUint(cancelled(moved, "x"), 10)
+	eventually(t, "its session is gone", func() bool { return !slices.Contains(n.sessions(), id) && !r.Owns(id) })
+
 	// Before it began.
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)

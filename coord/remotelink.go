@@ -136,7 +136,7 @@ func (l *link) open() (c *mnt.Conn, start string, trees map[string]*attached, er
 	if err != nil {
 		return c, "", nil, err
 	}
-	b, err := readSmall(ctx, fs, "status")
+	b, err := readStatus(ctx, fs, "status")
 	if err != nil {
 		return c, "", nil, err
 	}

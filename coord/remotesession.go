@@ -33,6 +33,9 @@ type nodeSession struct {
 	sum             uint64 // of them
 }
 
+// A farSession names a session of a node: a number is of one start.
+type farSession struct{ start, id string }
+
 func (s *nodeSession) dir() string { return "infer/" + s.id + "/" }
 
 // take gives the node's session for one of the coordinator's; nil if there is
@@ -50,7 +53,7 @@ func (r *Remote) take(of uint64, user, start string) *nodeSession {
 		if s.taken {
 			s.gone = true
 		} else {
-			delete(r.own, s.id) // with the start of the node that it was of
+			r.ghosts = append(r.ghosts, s)
 		}
 		return nil
 	}
@@ -63,10 +66,8 @@ func (r *Remote) give(s *nodeSession, keep bool) {
 	r.mu.Lock()
 	r.tick++
 	s.used, s.taken = r.tick, false
-	keep = keep && !s.gone && !r.closed && len(s.held) == 0 && (r.sessions[s.of] == nil || r.sessions[s.of] == s)
-	if keep {
-		r.sessions[s.of] = s
-	} else if r.sessions[s.of] == s {
+	keep = keep && !s.gone && !r.closed && len(s.held) == 0
+	if !keep && r.sessions[s.of] == s {
 		delete(r.sessions, s.of)
 	}
 	r.mu.Unlock()
@@ -128,7 +129,7 @@ func (r *Remote) haunt(s *nodeSession) {
 	if len(r.ghosts) < mostGhosts && !r.closed {
 		r.ghosts = append(r.ghosts, s)
 	} else {
-		delete(r.own, s.id)
+		delete(r.own, farSession{s.start, s.id})
 	}
 }
 
@@ -159,15 +160,16 @@ func (r *Remote) exorcise() {
 func (r *Remote) disown(s *nodeSession) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.own, s.id)
+	delete(r.own, farSession{s.start, s.id})
 }
 
 // Owns says whether the session called id on the node was made here: a graft
 // does not show its files.
 func (r *Remote) Owns(id string) bool {
+	start := r.ctl.startID()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.own[id]
+	return r.own[farSession{start, id}]
 }
 
 // Forget lets the node drop what it keeps for a session. It does not block.
@@ -208,11 +210,14 @@ func (r *Remote) forked(of uint64, user, start string) string {
 	return s.id
 }
 
-// evict removes the sessions that were not used for the longest time: the node
-// has no room for more.
+// evict removes what was to be removed anyway, and the sessions that were not
+// used for the longest time: the node has no room for more.
 func (r *Remote) evict(ctx context.Context) (some bool) {
 	const most = 16
 	r.mu.Lock()
+	n := min(most, len(r.ghosts))
+	ghosts := r.ghosts[:n:n]
+	r.ghosts = r.ghosts[n:]
 	var idle []*nodeSession
 	for _, s := range r.sessions {
 		if !s.taken {
@@ -220,12 +225,12 @@ func (r *Remote) evict(ctx context.Context) (some bool) {
 		}
 	}
 	slices.SortFunc(idle, func(a, b *nodeSession) int { return int(int64(a.used - b.used)) })
-	idle = idle[:min(most, len(idle))]
+	idle = idle[:min(most-n, len(idle))]
 	for _, s := range idle {
 		delete(r.sessions, s.of)
 	}
 	r.mu.Unlock()
-	for _, s := range idle {
+	for _, s := range append(ghosts, idle...) {
 		if r.drop(ctx, s) == nil {
 			some = true
 		}
@@ -238,7 +243,8 @@ func (r *Remote) made(of uint64, user, start, id string) *nodeSession {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := &nodeSession{of: of, user: user, start: start, id: id, taken: true, params: styxfs.DefaultParams()}
-	r.own[id] = true
+	r.own[farSession{start, id}] = true
+	r.sessions[of] = s
 	return s
 }
 

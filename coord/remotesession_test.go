@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"llama9/mnt"
+	"llama9/ninep"
 	"llama9/styxfs"
 )
 
@@ -173,4 +175,99 @@ func TestRemoteFiles(t *testing.T) {
 	if _, err := r.Probe(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// A node that has started anew has none of the sessions, and all is written
+// again.
+func TestRemoteRestart(t *testing.T) {
+	n, anew := newFarNode(t), newFarNode(t)
+	r := n.remote(RemoteConfig{})
+	first, err := r.Probe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	play(t, n, r, farRequest("user", "a"), "x")
+	r.dial = anew.remote(RemoteConfig{}).dial
+	n.cut()
+	eventually(t, "the loss is noticed", func() bool { return !r.alive() })
+	play(t, anew, r, farRequest("user", "a", "assistant", "x", "user", "b"), "y")
+	second, err := r.Probe(t.Context())
+	if err != nil || first.ID != n.fs.ID() || second.ID != anew.fs.ID() {
+		t.Errorf("ids %s and %s, %v", first.ID, second.ID, err)
+	}
+	r.Forget(7)
+	eventually(t, "nothing is left", func() bool {
+		r.Probe(t.Context())
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.own) == 0 && len(r.ghosts) == 0 && len(r.sessions) == 0
+	})
+	if got := anew.sessions(); len(got) != 0 {
+		t.Errorf("sessions %v", got)
+	}
+}
+
+// What is longer than a message goes in many, each whole lines where it must.
+func TestRemoteSmallMessages(t *testing.T) {
+	n := newFarNode(t)
+	r := n.remote(RemoteConfig{Options: mnt.Options{Msize: 512}})
+	req := farRequest("system", strings.Repeat("s", 5000), "user", strings.Repeat("u", 5000))
+	for i := range 300 {
+		req.Params.LogitBias = append(req.Params.LogitBias, styxfs.Bias{ID: int32(i), Bias: -1.5})
+	}
+	req.Grammar = "root ::= \"" + strings.Repeat("g", 3000) + "\"\n"
+	for i := range 1000 {
+		req.Prefix = append(req.Prefix, int32(i))
+	}
+	c := farGenerate(t, r, req)
+	ft := n.turn()
+	if !reflect.DeepEqual(ft.Messages, req.Messages) || ft.Grammar != req.Grammar || !slices.Equal(ft.Prefix, req.Prefix) ||
+		!reflect.DeepEqual(ft.Params.LogitBias, req.Params.LogitBias) {
+		t.Errorf("messages %.80q, grammar %.80q, %d ids, %d biases", ft.Messages, ft.Grammar, len(ft.Prefix), len(ft.Params.LogitBias))
+	}
+	ft.Note(styxfs.Note{PrefixText: "p"})
+	ft.say(strings.Repeat("answer ", 1000))
+	ft.done(styxfs.EOS)
+	if _, err := c.wait(t); err != nil || c.h.text() != strings.Repeat("answer ", 1000) || c.h.note.PrefixText != "p" {
+		t.Errorf("%v, %d bytes, %q", err, len(c.h.text()), c.h.note.PrefixText)
+	}
+	req = farRequest("user", "a")
+	req.Session = 8
+	req.Params.Stop = []string{strings.Repeat("a line that is too long ", 50)}
+	c = farGenerate(t, r, req)
+	if o, err := c.wait(t); !errors.Is(err, ninep.ErrTooBig) || o.Reason != styxfs.Client {
+		t.Errorf("%v, %q", err, o.Reason)
+	}
+}
+
+// Users may be any names: of the trees that nobody uses only so many are kept.
+func TestRemoteUsers(t *testing.T) {
+	n := newFarNode(t)
+	r := n.remote(RemoteConfig{})
+	ctx := t.Context()
+	_, leave, err := r.ctl.tree(ctx, "in use")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := r.ctl.trees["in use"]
+	for i := range 3 * maxTrees {
+		fs, leave, err := r.ctl.tree(ctx, "u"+strconv.Itoa(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fs.Stat(ctx, "status"); err != nil {
+			t.Fatal(err)
+		}
+		leave()
+	}
+	if got := len(r.ctl.trees); got > maxTrees {
+		t.Errorf("%d trees", got)
+	}
+	if r.ctl.trees["in use"] != used {
+		t.Error("a tree in use is gone")
+	}
+	if _, err := used.fs.Stat(ctx, "status"); err != nil {
+		t.Error(err)
+	}
+	leave()
 }

@@ -115,11 +115,11 @@ func (t *remoteTurn) setUp(fs *mnt.Fsys, s *nodeSession, c *setting) (*setting, 
 	var opened *mnt.File
 	switch {
 	case prompt != "" && clone != nil:
-		b.Write(clone, []byte(prompt), 0)
+		pour(b, clone, []byte(prompt))
 	case prompt != "":
 		opened = b.Open(dir+"prompt", replace)
 		b.Keep(opened) // its clunk would commit, whatever else is refused
-		b.Write(opened, []byte(prompt), 0)
+		pour(b, opened, []byte(prompt))
 	case clone != nil:
 		b.Close(clone)
 		c.prompt = nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"llama9/mnt"
 	"llama9/ninep"
@@ -23,6 +24,7 @@ type remoteTurn struct {
 
 	mu     sync.Mutex // guards below, and is held around calls of sink
 	muted  bool       // sink is told nothing more
+	moved  bool       // it goes on elsewhere: it was not its client that ended it here
 	begun  *mnt.Fsys  // the turn's tree, once the turn may have begun on the node
 	ctl    string     // of its session
 	tokens int
@@ -61,7 +63,7 @@ func (r *Remote) Generate(ctx context.Context, req *styxfs.Request, sink styxfs.
 	if errors.Is(cause, styxfs.ErrTimeout) {
 		o.Reason = styxfs.Timeout
 	}
-	if fs := t.mute(); fs != nil {
+	if fs := t.mute(cause); fs != nil {
 		ctx, cancel := context.WithTimeout(t.ctx, r.c.Linger)
 		defer cancel()
 		t.tellCancel(ctx, fs)
@@ -78,10 +80,11 @@ func (r *Remote) Generate(ctx context.Context, req *styxfs.Request, sink styxfs.
 
 // mute lets nothing more reach the sink. It gives the turn's tree, nil if the
 // turn has not begun and will not.
-func (t *remoteTurn) mute() *mnt.Fsys {
+func (t *remoteTurn) mute(cause error) *mnt.Fsys {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.muted = true
+	t.moved = !errors.Is(cause, styxfs.ErrCancelled) && !errors.Is(cause, styxfs.ErrTimeout)
 	return t.begun
 }
 
@@ -94,6 +97,12 @@ func (t *remoteTurn) isMuted() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.muted
+}
+
+func (t *remoteTurn) isMoved() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.moved
 }
 
 // run makes the turn. A session that the node has dropped is made again.
@@ -131,7 +140,7 @@ func (t *remoteTurn) run() (styxfs.Outcome, error) {
 		}
 		o, keep, err := t.follow(fs, s, c)
 		leave()
-		t.r.give(s, keep)
+		t.r.give(s, keep && !t.isMoved())
 		return o, err
 	}
 }
@@ -166,11 +175,7 @@ func (t *remoteTurn) follow(fs *mnt.Fsys, s *nodeSession, c *setting) (o styxfs.
 		s.discard(c)
 		return o, false, context.Cause(t.ctx)
 	}
-	if t.r.begin() {
-		go t.watch(fs, s, c.event)
-	} else {
-		c.event.Forget()
-	}
+	defer t.watchSoon(fs, s, c.event)()
 	if c.prompt == nil {
 		if err := t.generate(fs); err != nil {
 			s.vague = true // the prefix waits for the next turn
@@ -250,10 +255,31 @@ func (t *remoteTurn) token(line []byte) error {
 	return nil
 }
 
+// watchAfter is how long the events of a turn are left unread: those of one
+// that begins at once would only be in the way of its first token.
+const watchAfter = 5 * time.Millisecond
+
+// watchSoon lets watch begin in a moment, if the turn has not ended by then.
+// stop is for its end.
+func (t *remoteTurn) watchSoon(fs *mnt.Fsys, s *nodeSession, f *mnt.File) (stop func()) {
+	if !t.r.begin() {
+		return f.Forget
+	}
+	later := time.AfterFunc(watchAfter, func() {
+		defer t.r.wg.Done()
+		defer f.Forget()
+		t.watch(fs, s, f)
+	})
+	return func() {
+		if later.Stop() {
+			f.Forget()
+			t.r.wg.Done()
+		}
+	}
+}
+
 // watch passes on what the session's event says, until the turn's end.
 func (t *remoteTurn) watch(fs *mnt.Fsys, s *nodeSession, f *mnt.File) {
-	defer t.r.wg.Done()
-	defer f.Forget()
 	readLines(t.ctx, f, make([]byte, 512), func(line []byte) error {
 		_, kind, attrs, err := styxfs.ParseEvent(string(line))
 		if err != nil {
@@ -303,7 +329,7 @@ func (t *remoteTurn) note(n styxfs.Note) {
 func (t *remoteTurn) status(fs *mnt.Fsys, s *nodeSession) (turnStatus, error) {
 	ctx, cancel := t.r.within(t.ctx)
 	defer cancel()
-	b, err := readSmall(ctx, fs, s.dir()+"status")
+	b, err := readStatus(ctx, fs, s.dir()+"status")
 	if err != nil {
 		return turnStatus{}, t.judge(err)
 	}

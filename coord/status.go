@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -17,36 +16,29 @@ import (
 // A load is what the root event load tells: that of all nodes together.
 type load struct{ slots, busy, queue int }
 
-func (c *Coord) now() time.Time { return time.Now() }
+// loadNow is the load of all nodes, and of the queue here. mu is held.
+func (c *Coord) loadNow() load {
+	l := c.cluster.sum
+	l.queue += len(c.cluster.queue.turns)
+	return l
+}
 
-// loadNow sums the nodes up. mu is held.
-func (c *Coord) loadNow() (l load, rate float64) {
-	l.queue = len(c.cluster.queue.turns)
+// rate is the tokens a second of all nodes. mu is held.
+func (c *Coord) rate() (sum float64) {
 	for _, n := range c.cluster.nodes {
-		if n.health.state == dead {
-			continue
-		}
-		rate += n.rate
-		has := n.load()
-		if n.willing() && n.health.state != slow {
-			l.slots += n.slots
-		} else {
-			l.slots += min(has, n.slots) // what runs there still
-		}
-		l.busy += min(has, n.slots)
-		l.queue += max(has-n.slots, 0)
+		sum += n.rate
 	}
-	return l, rate
+	return sum
 }
 
 // tellLoad posts the load if it has changed. mu is held.
 func (c *Coord) tellLoad() {
-	l, rate := c.loadNow()
+	l := c.loadNow()
 	if l == c.told {
 		return
 	}
 	c.told = l
-	c.post("load", loadAttrs(l, rate)...)
+	c.post("load", loadAttrs(l, c.rate())...)
 }
 
 func loadAttrs(l load, rate float64) []styxfs.Attr {
@@ -79,8 +71,7 @@ func (c *Coord) Status() []styxfs.Attr {
 		}
 	}
 	slices.Sort(below)
-	l, rate := c.loadNow()
-	return append(append([]styxfs.Attr{{Name: "state", Value: state}}, loadAttrs(l, rate)...),
+	return append(append([]styxfs.Attr{{Name: "state", Value: state}}, loadAttrs(c.loadNow(), c.rate())...),
 		styxfs.Attr{Name: "nodes", Value: strconv.Itoa(len(c.cluster.nodes))},
 		styxfs.Attr{Name: "up", Value: strconv.Itoa(up)},
 		styxfs.Attr{Name: "below", Value: strings.Join(slices.Compact(below), ",")})

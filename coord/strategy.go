@@ -37,7 +37,8 @@ const prefillGuess = 500
 // next gives the first waiting turn that has a place, and counts it there. It
 // is called until it gives none.
 func (c *cluster) next(now time.Time) (*turn, *node, string) {
-	if c.paused || len(c.queue.turns) == 0 || !slices.ContainsFunc(c.nodes, func(n *node) bool { return n.free() && n.open(now) }) {
+	at := now.UnixNano()
+	if c.paused || len(c.queue.turns) == 0 || !slices.ContainsFunc(c.rows, func(r row) bool { return r.open(at) }) {
 		return nil, nil, ""
 	}
 	var none []string // models that there is no place for
@@ -74,23 +75,29 @@ func (c *cluster) pick(t *turn, now time.Time) (*node, string) {
 	}
 	switch c.strategy {
 	case roundRobin:
-		last := c.robin[t.model]
-		n := free[0]
-		for _, m := range free {
-			if m.name > last {
-				n = m
+		next, ok := slices.BinarySearchFunc(c.nodes, c.robin[t.model], func(n *node, name string) int { return cmp.Compare(n.name, name) })
+		if ok {
+			next++
+		}
+		n := free[0].n
+		for _, r := range free {
+			if r.n.at >= next {
+				n = r.n
 				break
 			}
 		}
 		c.robin[t.model] = n.name
 		return n, roundRobin
 	case leastConnections:
-		return slices.MinFunc(free, func(a, b *node) int {
-			return cmp.Or(cmp.Compare(float64(a.inflight)/a.weight, float64(b.inflight)/b.weight),
-				cmp.Compare(a.served, b.served), cmp.Compare(a.name, b.name))
-		}), leastConnections
+		best := free[0]
+		for _, r := range free[1:] {
+			if r.conns < best.conns || r.conns == best.conns && r.served < best.served {
+				best = r
+			}
+		}
+		return best.n, leastConnections
 	case random:
-		return free[c.rand.IntN(len(free))], random
+		return free[c.rand.IntN(len(free))].n, random
 	case weightedRandom:
 		return weighted(free, c.rand.Float64()), weightedRandom
 	}
@@ -98,37 +105,38 @@ func (c *cluster) pick(t *turn, now time.Time) (*node, string) {
 }
 
 // weighted picks by weight; at is from 0 up to 1.
-func weighted(l []*node, at float64) *node {
+func weighted(l []*row, at float64) *node {
 	sum := 0.0
-	for _, n := range l {
-		sum += n.weight
+	for _, r := range l {
+		sum += r.n.weight
 	}
 	at *= sum
-	for _, n := range l {
-		if at -= n.weight; at < 0 {
-			return n
+	for _, r := range l {
+		if at -= r.n.weight; at < 0 {
+			return r.n
 		}
 	}
-	return l[len(l)-1]
+	return l[len(l)-1].n
 }
 
 // leastLoaded picks the emptiest node, unless one that has seen the beginning
-// of the prompt is not much fuller.
-func (c *cluster) leastLoaded(t *turn, free []*node) (*node, string) {
-	best, load := free[0], free[0].relative()
-	for _, n := range free[1:] {
-		if l := n.relative(); l < load || l == load && cmp.Or(cmp.Compare(n.served, best.served), cmp.Compare(n.name, best.name)) < 0 {
-			best, load = n, l
+// of the prompt is not much fuller. Ties go to the one that was given less, and
+// then by name.
+func (c *cluster) leastLoaded(t *turn, free []*row) (*node, string) {
+	least := free[0]
+	for _, r := range free[1:] {
+		if r.relative < least.relative || r.relative == least.relative && r.served < least.served {
+			least = r
 		}
 	}
+	best, route, score := least.n, leastLoaded, -beta*least.relative
 	if len(t.chain) == 0 {
-		return best, leastLoaded
+		return best, route
 	}
-	// Those that have seen most of the prompt are found from its end.
-	route, score := leastLoaded, -beta*load
 	if m := best.match(t.chain); m > 0 {
 		route, score = byPrefix, score+float64(m)/float64(len(t.chain))
 	}
+	// Those that have seen most of the prompt are found from its end.
 	looked := 0
 	for i := len(t.chain) - 1; i >= 0 && looked < 2*mostHolders; i-- {
 		part := float64(i+1) / float64(len(t.chain))
@@ -137,12 +145,18 @@ func (c *cluster) leastLoaded(t *turn, free []*node) (*node, string) {
 		}
 		for _, n := range c.index[t.chain[i]] {
 			looked++
-			if s := part - beta*n.relative(); s > score && n.mark == c.round {
+			if s := part - beta*n.relative(); s > score && among(free, n) {
 				best, route, score = n, byPrefix, s
 			}
 		}
 	}
 	return best, route
+}
+
+// among says whether n is one of the nodes of l, which stand in their order.
+func among(l []*row, n *node) bool {
+	_, ok := slices.BinarySearchFunc(l, n.at, func(r *row, at int) int { return cmp.Compare(r.n.at, at) })
+	return ok
 }
 
 // sticky gives the node that has the session's cache. wait says that it is
@@ -165,45 +179,6 @@ func (c *cluster) sticky(t *turn, now time.Time) (n *node, wait bool) {
 		per = time.Second / prefillGuess
 	}
 	return nil, now.Sub(t.since) < per*time.Duration(h.tokens)
-}
-
-// candidates are the nodes with a free slot that t may run on, by name: of
-// those that have its model ready, if there are such, else of those that have
-// to load it. The slice is the cluster's.
-func (c *cluster) candidates(t *turn, now time.Time) []*node {
-	hosts := c.hosts[t.model]
-	twice := len(t.tried) > 0 && !slices.ContainsFunc(hosts, func(n *node) bool {
-		return n.willing() && n.health.state != dead && !t.tried[n.incarnation()]
-	})
-	own := t.vocab != nil && slices.ContainsFunc(hosts, func(n *node) bool {
-		return n.willing() && n.health.state != dead && sameVocabulary(t.vocab, n.model(t.model)) && (twice || !t.tried[n.incarnation()])
-	})
-	room := t.need > 0 && slices.ContainsFunc(hosts, func(n *node) bool {
-		return n.willing() && n.health.state != dead && fits(n.model(t.model), t.need) &&
-			(!own || sameVocabulary(t.vocab, n.model(t.model)))
-	})
-	free, least := c.scratch[:0], 4
-	c.round++
-	for _, n := range hosts {
-		if !n.free() || !n.open(now) || t.suspect() && n.suspects > 0 || !twice && t.tried[n.incarnation()] {
-			continue
-		}
-		m := n.model(t.model)
-		if own && !sameVocabulary(t.vocab, m) || room && !fits(m, t.need) {
-			continue
-		}
-		switch k := tier(m); {
-		case k < least:
-			free, least = append(free[:0], n), k
-		case k == least:
-			free = append(free, n)
-		}
-	}
-	for _, n := range free {
-		n.mark = c.round
-	}
-	c.scratch = free
-	return free
 }
 
 // fits says whether a context can hold so many tokens. One that is not known

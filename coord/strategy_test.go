@@ -54,7 +54,7 @@ func TestLeastConnections(t *testing.T) {
 func TestWeightedRandom(t *testing.T) {
 	a, b := &node{name: "a", weight: 1}, &node{name: "b", weight: 3}
 	for at, want := range map[float64]*node{0: a, 0.24: a, 0.26: b, 0.999: b} {
-		if got := weighted([]*node{a, b}, at); got != want {
+		if got := weighted([]*row{{n: a}, {n: b}}, at); got != want {
 			t.Errorf("at %v: %s", at, got.name)
 		}
 	}

@@ -3,6 +3,7 @@ package coord
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,15 +28,16 @@ type try struct {
 	working  atomic.Bool  // in prefill or decode
 	uncached atomic.Int64 // tokens of a prefill that are to come
 
-	mu    sync.Mutex // guards below, and what was made of t; around calls of the sink
-	over  bool
-	note  string // what request said
-	seen  bool   // a token has come
-	beat  time.Duration
-	gap   time.Duration // longest between two signs of the engine
-	begun time.Duration // the first sign of a prefill
-	todo  int           // tokens of the prefill
-	learn time.Duration // its time
+	mu     sync.Mutex // guards below, and what was made of t; around calls of the sink
+	over   bool
+	note   string // what request said
+	before int    // bytes of the answer that other tries made
+	seen   bool   // a token has come
+	beat   time.Duration
+	gap    time.Duration // longest between two signs of the engine
+	begun  time.Duration // the first sign of a prefill
+	todo   int           // tokens of the prefill
+	learn  time.Duration // its time
 }
 
 var _ styxfs.Sink = (*try)(nil)
@@ -105,10 +107,10 @@ func (y *try) Note(n styxfs.Note) {
 				route += "," + s
 			}
 		}
-		if n.PrefixText != "" && t.made() == 0 && len(t.text) == 0 {
-			t.prefixText = n.PrefixText
-		} else {
-			n.PrefixText = ""
+		// The prefix there is the client's, and what was made before.
+		given, ok := strings.CutSuffix(n.PrefixText, string(t.text[:y.before]))
+		if n.PrefixText = ""; ok && len(t.r.Prefix) > 0 && y.note != "text" {
+			t.prefixText, n.PrefixText = given, given
 		}
 		if y.note == "text" { // the prompt is another
 			n.PromptTokens, n.CachedTokens = 0, 0
@@ -192,7 +194,7 @@ func (y *try) run(ctx context.Context) result {
 		return result{styxfs.Outcome{Reason: styxfs.ReasonErr}, err}
 	}
 	y.mu.Lock()
-	y.note = note
+	y.note, y.before = note, len(y.t.text)
 	y.mu.Unlock()
 	y.Note(styxfs.Note{Position: -1, Model: y.t.model})
 

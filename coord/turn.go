@@ -117,6 +117,9 @@ func (t *turn) request(m *styxfs.Model) (r *styxfs.Request, note string, err err
 	if c.Grammar != "" || c.Schema != "" {
 		return nil, "", errors.New("node lost, and a grammar cannot go on with another vocabulary")
 	}
+	if len(t.r.Prefix) > 0 && t.prefixText == "" {
+		return nil, "", errors.New("node lost, and the tokens that were written to it cannot go on with another vocabulary")
+	}
 	said := t.prefixText + string(t.text)
 	c.Prefix = nil
 	c.Messages = slices.Clone(c.Messages)

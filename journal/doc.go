@@ -10,9 +10,11 @@
 //
 //	header  "l9 log 1"  crc  0  seq  base  salt     4-byte crc, 8-byte numbers
 //	frame   fe ff L 9   length  crc  records        4-byte numbers
+//	seal    fe ff L s   8       crc  length of the segment before
 //
 // all little-endian. A frame is one write, each of its records with its length
-// (uvarint) before it. Its checksum is of the segment's random salt, the
+// (uvarint) before it. A seal says that the segment before is there for good,
+// whole. A frame's checksum is of the segment's random salt, the
 // frame's offset, the length and the records, so that neither an old frame nor
 // bytes that a record quotes can pass for one. The segments that count are
 // those from base of the newest header on.

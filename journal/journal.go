@@ -2,6 +2,7 @@ package journal
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ type Log struct {
 	dir  string
 	o    Options
 	lock *os.File
+
+	turn sync.Mutex // held by a rotation; before mu
 
 	mu    sync.Mutex // guards below
 	h     header     // of f
@@ -65,11 +68,6 @@ func (l *Log) Append(recs ...[]byte) error {
 	case l.f == nil:
 		return errNotLoaded
 	}
-	if l.size >= l.o.Segment {
-		if err := l.rotate(l.h.base); err != nil {
-			return err
-		}
-	}
 	total := 0
 	for _, r := range recs {
 		total += len(r)
@@ -77,10 +75,16 @@ func (l *Log) Append(recs ...[]byte) error {
 	if total > maxGroup {
 		return fmt.Errorf("journal: records of %d bytes are longer than %d", total, maxGroup)
 	}
-	b := l.h.appendFrame(l.buf[:0], l.size, recs)
+	b := appendGroup(append(l.buf[:0], make([]byte, frameSize)...), recs)
 	if cap(b) <= 1<<20 {
 		l.buf = b
 	}
+	return l.write(groupFrame, b)
+}
+
+// write writes a frame, for whose head b has room. mu is held.
+func (l *Log) write(kind byte, b []byte) error {
+	l.h.seal(b, l.size, kind)
 	if _, err := l.f.Write(b); err != nil {
 		// What was written of it must not stay before what comes.
 		terr := l.f.Truncate(l.size)
@@ -96,35 +100,56 @@ func (l *Log) Append(recs ...[]byte) error {
 	return nil
 }
 
-// rotate begins a new segment. What is in the old one lasts before it is
-// there: only the newest can be torn. mu is held.
-func (l *Log) rotate(base uint64) error {
-	if err := l.f.Sync(); err != nil {
-		return err
+// rotate begins a new segment, in which base is the first that counts, and
+// gives its number. Nobody who appends waits for the disk meanwhile. When the
+// old segment is there for good, a frame of the new one says so: before that, a
+// loss of power may tear the old one, and then what follows does not count.
+// turn is held.
+func (l *Log) rotate(base uint64) (seq uint64, err error) {
+	l.mu.Lock()
+	old, h := l.f, newHeader(l.h.seq+1, base)
+	l.mu.Unlock()
+	if old == nil {
+		return 0, errNotLoaded
 	}
-	h := newHeader(l.h.seq+1, base)
+	if err := old.Sync(); err != nil {
+		return 0, err
+	}
 	f, err := h.create(l.dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	old := l.f
-	l.below += l.size
+	l.mu.Lock()
+	size := l.size
+	l.below += size
 	l.h, l.f, l.size = h, f, headerSize
-	return old.Close()
+	l.mu.Unlock()
+	if err := errors.Join(old.Sync(), old.Close()); err != nil {
+		return 0, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return 0, l.err
+	}
+	return h.seq, l.write(sealFrame, binary.LittleEndian.AppendUint64(make([]byte, frameSize, frameSize+8), uint64(size)))
 }
 
 // Sync makes what was appended last through a loss of power.
 func (l *Log) Sync() error {
+	l.turn.Lock()
+	defer l.turn.Unlock()
 	l.mu.Lock()
-	f := l.f
+	f, base, full := l.f, l.h.base, l.size >= l.o.Segment
 	l.mu.Unlock()
-	if f == nil {
+	switch {
+	case f == nil:
 		return errNotLoaded
-	}
-	if err := f.Sync(); !errors.Is(err, os.ErrClosed) { // as it is by a rotation, which has done it
+	case full:
+		_, err := l.rotate(base)
 		return err
 	}
-	return nil
+	return f.Sync()
 }
 
 // Due says whether a compaction is worth its while.
@@ -138,32 +163,35 @@ func (l *Log) Due() bool {
 // anew what of it still counts; others may append meanwhile. If the process
 // ends within, or write fails, all is still there, the old and the new.
 func (l *Log) Compact(write func() error) error {
-	l.mu.Lock()
-	if l.f == nil {
-		l.mu.Unlock()
-		return errNotLoaded
-	}
-	before := l.below + l.size
-	err := l.rotate(l.h.base)
-	first := l.h.seq
-	l.mu.Unlock()
-	if err == nil {
-		err = write()
-	}
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	err := l.compact(write)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err == nil && l.f == nil {
-		err = errNotLoaded
-	}
-	if err == nil {
-		err = l.rotate(first)
-	}
+	l.base = l.below + l.size // after a failure it is not due again at once
+	return err
+}
+
+func (l *Log) compact(write func() error) error {
+	l.mu.Lock()
+	base := l.h.base
+	l.mu.Unlock()
+	first, err := l.rotate(base)
 	if err != nil {
-		l.base = l.below + l.size // not again at once
 		return err
 	}
+	l.mu.Lock()
+	before := l.below
+	l.mu.Unlock()
+	if err := write(); err != nil {
+		return err
+	}
+	if _, err := l.rotate(first); err != nil {
+		return err
+	}
+	l.mu.Lock()
 	l.below -= before
-	l.base = l.below + l.size
+	l.mu.Unlock()
 	return l.drop(first)
 }
 
@@ -197,6 +225,8 @@ func (l *Log) Size() int64 {
 
 // Close ends the use of the directory.
 func (l *Log) Close() error {
+	l.turn.Lock()
+	defer l.turn.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lock == nil {

@@ -2,14 +2,16 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // Load gives every record that counts, in order, and makes the journal ready
 // for Append. What the end of a process or a loss of power has torn, which only
-// the last write can be, is cut off, and the log is told. All else that is wrong, what each returns too, is an error that names the file and
+// the end can be, is cut off, and the log is told. All else that is wrong, what each returns too, is an error that names the file and
 // the offset; then nothing was changed. each must not keep rec.
 func (l *Log) Load(each func(rec []byte) error) error {
 	l.mu.Lock()
@@ -51,47 +53,80 @@ func (l *Log) Load(each func(rec []byte) error) error {
 			return fmt.Errorf("%s: missing", segmentFile(l.dir, want))
 		}
 	}
-	var end int64
-	var cut int
 	for i, seq := range list {
-		if end, cut, err = l.loadSegment(seq, i == len(list)-1, each); err != nil {
+		end, cut, err := l.loadSegment(seq, i == len(list)-1, each)
+		if err != nil {
 			return err
+		}
+		if cut > 0 {
+			l.o.Log.Warn("journal: cut a torn write", "file", segmentFile(l.dir, seq), "offset", end, "bytes", cut)
+		}
+		if cut > 0 || i == len(list)-1 {
+			return l.resume(seq, end, cut > 0)
 		}
 		l.below += end
 	}
-	l.below -= end
-	return l.resume(end, cut, torn)
+	return nil
 }
 
-// loadSegment gives the records of a segment, and where they end. cut is how
-// many bytes of a torn record follow, which only the last segment may have.
+// loadSegment gives the records of a segment, which becomes l.h, and where
+// they end. cut is how many bytes of a torn write follow.
 func (l *Log) loadSegment(seq uint64, last bool, each func(rec []byte) error) (end int64, cut int, err error) {
 	file := segmentFile(l.dir, seq)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return 0, 0, err
 	}
-	var h header
-	if err := h.parse(data); err != nil {
+	if err := l.h.parse(data); err != nil {
 		return 0, 0, fmt.Errorf("%s: offset 0: %w", file, err)
 	}
-	if h.seq != seq {
-		return 0, 0, fmt.Errorf("%s: offset 0: it is segment %d", file, h.seq)
+	if l.h.seq != seq {
+		return 0, 0, fmt.Errorf("%s: offset 0: it is segment %d", file, l.h.seq)
+	}
+	size, sealed := int64(0), false
+	if !last {
+		size, sealed = sealOf(segmentFile(l.dir, seq+1))
 	}
 	for end = headerSize; end < int64(len(data)); {
-		group, err := h.frame(data, end)
+		kind, body, err := l.h.frame(data, end)
 		if err != nil {
-			if last && !h.follows(data, end) {
-				return end, len(data) - int(end), nil
+			if sealed || l.h.follows(data, end) {
+				return 0, 0, fmt.Errorf("%s: offset %d: %w, and there are more behind it", file, end, err)
 			}
-			return 0, 0, fmt.Errorf("%s: offset %d: %w, and there are more behind it", file, end, err)
+			return end, len(data) - int(end), nil
 		}
-		if err := split(group, each); err != nil {
-			return 0, 0, fmt.Errorf("%s: offset %d: %w", file, end, err)
+		if kind == groupFrame {
+			if err := split(body, each); err != nil {
+				return 0, 0, fmt.Errorf("%s: offset %d: %w", file, end, err)
+			}
 		}
-		end += frameSize + int64(len(group))
+		end += frameSize + int64(len(body))
+	}
+	if sealed && end != size {
+		return 0, 0, fmt.Errorf("%s: offset %d: records are missing, it had %d bytes", file, end, size)
 	}
 	return end, 0, nil
+}
+
+// sealOf gives the length of the segment before file, if file says that it is
+// there for good.
+func sealOf(file string) (size int64, ok bool) {
+	data, err := os.ReadFile(file)
+	var h header
+	if err != nil || h.parse(data) != nil {
+		return 0, false
+	}
+	for off := int64(headerSize); off < int64(len(data)); {
+		kind, body, err := h.frame(data, off)
+		if err != nil {
+			return 0, false
+		}
+		if kind == sealFrame {
+			return int64(binary.LittleEndian.Uint64(body)), true
+		}
+		off += frameSize + int64(len(body))
+	}
+	return 0, false
 }
 
 // begin makes the first segment.
@@ -107,27 +142,35 @@ func (l *Log) begin(torn uint64) (err error) {
 	return err
 }
 
-// resume opens the newest segment, in which end is the end, and takes away
-// what is torn.
-func (l *Log) resume(end int64, cut int, torn uint64) error {
-	if torn != 0 {
-		if err := os.Remove(segmentFile(l.dir, torn)); err != nil {
-			return err
-		}
-	}
-	file := segmentFile(l.dir, l.h.seq)
-	f, err := os.OpenFile(file, os.O_RDWR, 0)
+// resume opens segment seq, in which end is the end, and takes away what is
+// torn there and what comes after.
+func (l *Log) resume(seq uint64, end int64, torn bool) error {
+	list, err := segments(l.dir)
 	if err != nil {
 		return err
 	}
-	if cut > 0 {
-		l.o.Log.Warn("journal: cut a torn write", "file", file, "offset", end, "bytes", cut)
-		if err := f.Truncate(end); err != nil {
-			f.Close()
+	for _, n := range slices.Backward(list) {
+		if n <= seq {
+			break
+		}
+		if torn {
+			l.o.Log.Warn("journal: dropped a segment behind a torn write", "file", segmentFile(l.dir, n))
+		}
+		if err := os.Remove(segmentFile(l.dir, n)); err != nil {
 			return err
 		}
 	}
-	if _, err := f.Seek(end, io.SeekStart); err != nil {
+	f, err := os.OpenFile(segmentFile(l.dir, seq), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if torn {
+		err = f.Truncate(end)
+	}
+	if err == nil {
+		_, err = f.Seek(end, io.SeekStart)
+	}
+	if err != nil {
 		f.Close()
 		return err
 	}

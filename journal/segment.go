@@ -17,10 +17,16 @@ import (
 const (
 	magic      = "l9 log 1"
 	headerSize = 40
-	mark       = "\xfe\xffL9" // a byte that no UTF-8 text has begins it
+	mark       = "\xfe\xffL" // a byte that no UTF-8 text has begins it
 	frameSize  = 12
 	maxGroup   = 1 << 30
 	suffix     = ".log"
+)
+
+// Kinds of a frame.
+const (
+	groupFrame = '9' // records
+	sealFrame  = 's' // how long the segment before is, which is there for good
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -59,44 +65,52 @@ func (h *header) parse(b []byte) error {
 	return nil
 }
 
-// sum is the checksum of the frame of group at off.
-func (h *header) sum(off int64, group []byte) uint32 {
-	var b [20]byte
+// sum is the checksum of the frame at off.
+func (h *header) sum(off int64, kind byte, body []byte) uint32 {
+	var b [21]byte
 	copy(b[:], h.salt[:])
 	binary.LittleEndian.PutUint64(b[8:], uint64(off))
-	binary.LittleEndian.PutUint32(b[16:], uint32(len(group)))
-	return crc32.Update(crc32.Checksum(b[:], castagnoli), castagnoli, group)
+	binary.LittleEndian.PutUint32(b[16:], uint32(len(body)))
+	b[20] = kind
+	return crc32.Update(crc32.Checksum(b[:], castagnoli), castagnoli, body)
 }
 
-// appendFrame appends the frame of recs, which will stand at off.
-func (h *header) appendFrame(b []byte, off int64, recs [][]byte) []byte {
-	from := len(b)
-	b = append(b, mark...)
-	b = append(b, make([]byte, frameSize-len(mark))...)
+// seal makes a frame of b, which has room for its head and then its body, to
+// stand at off.
+func (h *header) seal(b []byte, off int64, kind byte) {
+	body := b[frameSize:]
+	copy(b, mark)
+	b[len(mark)] = kind
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(body)))
+	binary.LittleEndian.PutUint32(b[8:], h.sum(off, kind, body))
+}
+
+// appendGroup appends recs to b, each with its length.
+func appendGroup(b []byte, recs [][]byte) []byte {
 	for _, r := range recs {
 		b = append(binary.AppendUvarint(b, uint64(len(r))), r...)
 	}
-	group := b[from+frameSize:]
-	binary.LittleEndian.PutUint32(b[from+4:], uint32(len(group)))
-	binary.LittleEndian.PutUint32(b[from+8:], h.sum(off, group))
 	return b
 }
 
-// frame gives the group of records in the frame at off of data, a segment.
-func (h *header) frame(data []byte, off int64) (group []byte, err error) {
+// frame gives the body of the frame at off of data, a segment.
+func (h *header) frame(data []byte, off int64) (kind byte, body []byte, err error) {
 	b := data[off:]
 	if len(b) < frameSize || string(b[:len(mark)]) != mark {
-		return nil, errors.New("no record")
+		return 0, nil, errors.New("no record")
 	}
 	n := int64(binary.LittleEndian.Uint32(b[4:]))
 	if n > int64(len(b))-frameSize {
-		return nil, fmt.Errorf("records of %d bytes, %d are there", n, len(b)-frameSize)
+		return 0, nil, fmt.Errorf("records of %d bytes, %d are there", n, len(b)-frameSize)
 	}
-	group = b[frameSize : frameSize+n]
-	if h.sum(off, group) != binary.LittleEndian.Uint32(b[8:]) {
-		return nil, fmt.Errorf("records of %d bytes with a wrong checksum", n)
+	kind, body = b[len(mark)], b[frameSize:frameSize+n]
+	switch {
+	case h.sum(off, kind, body) != binary.LittleEndian.Uint32(b[8:]):
+		return 0, nil, fmt.Errorf("records of %d bytes with a wrong checksum", n)
+	case kind == sealFrame && n != 8, kind != sealFrame && kind != groupFrame:
+		return 0, nil, errors.New("records of another version")
 	}
-	return group, nil
+	return kind, body, nil
 }
 
 // split calls each with the records of a group.
@@ -122,7 +136,7 @@ func (h *header) follows(data []byte, off int64) bool {
 			return false
 		}
 		off += int64(i)
-		if _, err := h.frame(data, off); err == nil {
+		if _, _, err := h.frame(data, off); err == nil {
 			return true
 		}
 	}

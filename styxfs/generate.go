@@ -77,6 +77,7 @@ func (s *session) run(t *turn, r *Request) {
 	t.phase, t.tokens = running, len(r.Prefix)
 	t.enter(Queued)
 	t.mu.Unlock()
+	s.f.events.Post("commit", Attr{"session", s.name()}, Attr{"turn", strconv.Itoa(t.n)})
 	s.save()
 	if !s.f.begin() {
 		s.end(t, Outcome{Reason: ReasonErr}, errShutdown, errShutdown)
@@ -86,7 +87,7 @@ func (s *session) run(t *turn, r *Request) {
 		defer s.f.wg.Done()
 		o, err := t.refused()
 		if err == nil {
-			o, err = s.f.generate(ctx, r, t)
+			o, err = s.f.goOn(ctx, r, t)
 		}
 		cause := context.Cause(ctx)
 		s.mu.Lock()
@@ -107,6 +108,29 @@ func (t *turn) refused() (Outcome, error) {
 		return Outcome{Reason: ReasonErr}, errRestarted
 	}
 	return Outcome{}, nil
+}
+
+// goOn lets the Backend make a turn. One that goes on after a restart, where
+// its tokens are no tokens any more or others, goes on from its text.
+func (f *FS) goOn(ctx context.Context, r *Request, t *turn) (Outcome, error) {
+	if t.restored.made == 0 && !t.restored.noIDs {
+		return f.generate(ctx, r, t)
+	}
+	if !t.restored.noIDs {
+		try, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		t.mu.Lock()
+		t.other = cancel
+		t.mu.Unlock()
+		o, err := f.generate(try, r, t)
+		if context.Cause(try) != errOtherModel {
+			return o, err
+		}
+	}
+	if r, err := t.fromText(r); err == nil {
+		return f.generate(ctx, r, t)
+	}
+	return Outcome{Reason: ReasonErr}, errOtherModel
 }
 
 // generate lets the Backend make a turn. A panic there fails the turn.
@@ -152,6 +176,7 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 	if o.Reason == "" {
 		o.Reason = EOS
 	}
+	o.PredictTime += t.restored.spent
 	t.mu.Lock()
 	t.phase = halting // it takes nothing more
 	made := t.note.PrefixText + string(t.text)

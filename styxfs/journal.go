@@ -114,6 +114,9 @@ func (j *journal) flush() {
 	for _, t := range list {
 		t.shown()
 	}
+	if j.store.Due() {
+		poke(j.settle)
+	}
 	clear(list)
 	j.spare = list[:0]
 }
@@ -169,7 +172,7 @@ func (s *session) append(all bool) error {
 	if err != nil {
 		return err
 	}
-	if s.kept == nil || s.kept.turn != now.turn || s.kept.over != now.over {
+	if s.kept == nil || s.kept.turn != now.turn || s.kept.over != now.over || j.store.Due() {
 		poke(j.settle)
 	}
 	s.kept, j.gone = now, nil
@@ -184,6 +187,11 @@ func (s *session) append(all bool) error {
 func (j *journal) erase(s *session) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.end(s)
+}
+
+// end is erase. mu is held.
+func (j *journal) end(s *session) {
 	if s.erased {
 		return
 	}
@@ -261,12 +269,13 @@ func (j *journal) rewrite() error {
 func (s *session) rewrite() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
 	j := s.f.journal
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if s.closed { // a record of it may have come since the compaction began
+		j.end(s)
+		return nil
+	}
 	err := s.append(true)
 	if err != nil {
 		j.lose(s)

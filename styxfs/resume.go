@@ -15,18 +15,20 @@ import (
 
 var (
 	errRestarted  = errors.New("the server was restarted, and failover is strict")
-	errOtherModel = errors.New("the server was restarted, and the tokens made before mean another text now: another model")
+	errOtherModel = errors.New("the server was restarted, and the tokens made before mean another text now: a grammar cannot go on with another model")
 )
 
 // restored is what a turn has that goes on after a restart.
 type restored struct {
-	made int // tokens before it
-	text int // of out
+	made  int           // tokens before it
+	text  int           // of out
+	spent time.Duration // on these
+	noIDs bool          // some of the text is no token's
 }
 
 // reconnect is how long after a restart a client has to open out or token of a
 // turn that ends when its last reader is gone.
-const reconnect = time.Minute
+const reconnect = 15 * time.Second
 
 // restore makes the sessions of the journal, and gives those with a turn that
 // has not ended. Numbers go on where it left off.
@@ -116,12 +118,12 @@ func (s *session) restoreTurn(p *pastTurn) error {
 		return nil
 	}
 	t.note.Model, t.note.PrefixText = string(p.note.Model), string(p.note.PrefixText)
-	t.restored = restored{len(ids), len(text)}
+	t.restored = restored{len(ids), len(text), p.last.Sub(p.first), bytes.Count(p.lines, []byte("\n")) > len(ids)}
 	r := &Request{
 		Session: s.n, Turn: t.n, User: s.owner.user, Params: t.params, Grammar: p.grammar, Schema: p.schema, Date: t.params.Date, Commit: t.commit,
 		Prefix: append(p.Prefix[:len(p.Prefix):len(p.Prefix)], ids...), Messages: s.asked(t.system),
 	}
-	if len(ids) > 0 { // the default may be another now
+	if len(p.lines) > 0 { // the default may be another now
 		r.Params.Model = cmp.Or(r.Params.Model, string(p.note.Model))
 	}
 	t.request, s.cur = r, t
@@ -152,14 +154,36 @@ func (t *turn) lonely() {
 	}
 }
 
-// agrees looks whether the tokens that were made before a restart still mean
+// agrees says whether the tokens that were made before a restart still mean
 // what they did. mu is held.
-func (t *turn) agrees(text string) {
+func (t *turn) agrees(text string) bool {
 	want := t.note.PrefixText + string(t.text[:t.restored.text])
 	// A rune that is not finished may have been shown at the turn's end.
-	if text != want && !(strings.HasPrefix(want, text) && len(want)-len(text) < utf8.UTFMax) {
-		t.stop(errOtherModel)
+	return text == want || strings.HasPrefix(want, text) && len(want)-len(text) < utf8.UTFMax
+}
+
+// fromText is the turn of r, to go on from the text that was made.
+func (t *turn) fromText(r *Request) (*Request, error) {
+	if r.Grammar != "" || r.Schema != "" {
+		return nil, errOtherModel
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	said := t.note.PrefixText + string(t.text)
+	c := *r
+	c.Prefix = nil
+	c.Messages = slices.Clone(r.Messages)
+	if n := len(c.Messages); t.extends && n > 0 {
+		c.Messages[n-1].Content += said
+	} else {
+		c.Messages = append(c.Messages, Message{"assistant", said})
+	}
+	if c.Params.NPredict >= 0 {
+		c.Params.NPredict = max(c.Params.NPredict-len(r.Prefix), 0)
+	}
+	t.deaf, t.other = false, nil
+	t.note.Route = "text"
+	return &c, nil
 }
 
 // parseTokens gives the ids and the text of lines of token.

@@ -191,11 +191,11 @@ func (s *session) closeLocked() {
 
 // closed1 does what of a removal needs no lock.
 func (s *session) closed1() {
+	if j := s.f.journal; j != nil {
+		j.erase(s) // while it is among the living, for a compaction that begins now
+	}
 	s.f.drop(s)
 	s.events.close()
-	if j := s.f.journal; j != nil {
-		j.erase(s)
-	}
 	s.mu.Lock()
 	runs := s.cur != nil // then the end of the turn sees to it
 	s.mu.Unlock()

@@ -325,7 +325,7 @@ func TestTurnGoesOn(t *testing.T) {
 				for i, w := range words[made:] {
 					turn.Token(Token{ID: int32(100 + made + i), Text: w})
 				}
-				turn.end <- ending{o: Outcome{Reason: Limit, PromptTokens: 3, Tokens: 2 + len(words), PredictTime: time.Second}}
+				turn.end <- ending{o: Outcome{Reason: Limit, PromptTokens: 3, Tokens: 2 + len(words), PredictTime: time.Hour}}
 				all := strings.Join(words, "")
 				rest, err := readAll(out)
 				equal(t, "the rest", want+rest, all)
@@ -541,15 +541,71 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 		_, err := s.dial("ann").tryRead(d + "/out")
 		refused(t, err, nil, "timeout")
 	})
-	t.Run("another model", func(t *testing.T) {
-		st, d := begin(t, "")
+	t.Run("another model with a grammar", func(t *testing.T) {
+		st := &memStore{}
 		s := keeping(t, st)
+		c := s.dial("ann")
+		d := c.new()
+		c.write(d+"/grammar", "root ::= x")
+		c.write(d+"/prompt", "x")
+		s.turn().say("one ")
+		readN(t, c.open(d+"/out", ninep.OREAD), 4)
+		s = keeping(t, st.killed())
 		turn := s.turn()
 		turn.Note(Note{PrefixText: "uno "})
+		turn.say("dos ")
 		out, err := s.dial("ann").tryRead(d + "/out")
 		equal(t, "out", out, "one ")
 		refused(t, err, nil, "another model")
+		s.noTurn()
 	})
+	for _, extends := range []bool{false, true} {
+		for _, how := range []string{"another model", "no token"} {
+			t.Run(fmt.Sprint(how, " extends=", extends), func(t *testing.T) {
+				st := &memStore{}
+				s := keeping(t, st)
+				c := s.dial("ann")
+				d := c.new()
+				c.write(d+"/ctl", "n_predict 9")
+				begin, chat := "", `{"role":"user","content":"x"}`+"\n"
+				if extends {
+					begin = "zero "
+					c.write(d+"/chat", chat+`{"role":"assistant","content":"zero "}`+"\n")
+				} else {
+					c.write(d+"/chat", chat)
+				}
+				c.write(d+"/token", "7")
+				c.write(d+"/ctl", "generate")
+				turn := s.turn()
+				turn.Note(Note{PrefixText: "given "})
+				turn.say("one ", "two ")
+				if how == "no token" {
+					turn.Token(Token{ID: -1, Text: "and "})
+				}
+				said := "one two " + map[string]string{"no token": "and "}[how]
+				readN(t, c.open(d+"/out", ninep.OREAD), len(said))
+				s = keeping(t, st.killed())
+				c = s.dial("ann")
+				turn = s.turn()
+				if how == "another model" {
+					turn.Note(Note{PrefixText: "uno dos tres "})
+					turn.say("tacet")
+					turn = s.turn()
+				}
+				equal(t, "prefix", len(turn.Prefix), 0)
+				equal(t, "n_predict", turn.Params.NPredict, 6)
+				last := turn.Messages[len(turn.Messages)-1]
+				equal(t, "asked", last, Message{"assistant", begin + "given " + said})
+				turn.Note(Note{Model: "other"})
+				turn.say("three")
+				turn.done()
+				equal(t, "out", c.read(d+"/out"), said+"three")
+				equal(t, "chat", c.read(d+"/chat"), chat+`{"role":"assistant","content":"`+begin+"given "+said+`three"}`+"\n")
+				equal(t, "tokens=", c.attr(d+"/status", "tokens"), "4")
+				equal(t, "route=", c.attr(d+"/status", "route"), "text")
+			})
+		}
+	}
 	t.Run("nobody reads", func(t *testing.T) {
 		st, d := begin(t, "onclose cancel")
 		s := keeping(t, st)
@@ -557,7 +613,7 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 		s.turn()
 		tn := s.fs.living()[0].cur
 		out := c.open(d+"/out", ninep.OREAD)
-		tn.lonely() // a minute later
+		tn.lonely() // when reconnect is over
 		if tn.phase != running {
 			t.Error("it was read, and has ended")
 		}

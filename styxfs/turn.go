@@ -63,14 +63,16 @@ type turn struct {
 
 	mu       sync.Mutex // guards below; after session.mu
 	phase    phase
-	text     []byte        // out
-	lines    []byte        // token
-	seen     extent        // of these, what can be read
-	handed   extent        // and what the journal was given
-	waiting  bool          // for the journal
-	noted    bool          // the journal has a turnNote
-	wake     chan struct{} // closed at the next change; nil: nobody waits
-	watch    int           // of those, open now
+	text     []byte                  // out
+	lines    []byte                  // token
+	seen     extent                  // of these, what can be read
+	handed   extent                  // and what the journal was given
+	waiting  bool                    // for the journal
+	other    context.CancelCauseFunc // of a Generate that may have another vocabulary; nil: none may
+	deaf     bool                    // to one that has
+	noted    bool                    // the journal has a turnNote
+	wake     chan struct{}           // closed at the next change; nil: nobody waits
+	watch    int                     // of those, open now
 	state    State
 	note     Note
 	eta      progress
@@ -115,7 +117,7 @@ func (t *turn) enter(s State, attrs ...Attr) {
 func (t *turn) State(s State) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.phase != running {
+	if t.phase != running || t.deaf {
 		return
 	}
 	switch s {
@@ -128,11 +130,15 @@ func (t *turn) State(s State) {
 func (t *turn) Note(n Note) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.phase != running {
+	if t.phase != running || t.deaf {
 		return
 	}
-	if t.restored.made > 0 && n.PrefixText != "" {
-		t.agrees(n.PrefixText)
+	if t.other != nil && n.PrefixText != "" {
+		if !t.agrees(n.PrefixText) {
+			t.deaf = true
+			t.other(errOtherModel)
+			return
+		}
 		n.PrefixText = "" // what the client gave of it is known
 	}
 	o := &t.note
@@ -158,7 +164,7 @@ func merge[T comparable](to *T, v T) {
 func (t *turn) Progress(done, cached, total int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.phase != running {
+	if t.phase != running || t.deaf {
 		return
 	}
 	if t.eta.from.IsZero() {
@@ -174,7 +180,7 @@ func (t *turn) Token(tok Token) {
 	now := t.s.f.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.phase != running {
+	if t.phase != running || t.deaf {
 		return
 	}
 	if t.first.IsZero() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -145,5 +146,80 @@ func TestRestart(t *testing.T) {
 	_, fs, _ = serve(t, keep...)
 	if _, err := fs.Stat(t.Context(), all[0].dir); err == nil {
 		t.Error("a removed session came back")
+	}
+}
+
+// TestRestartCoordinator: the same of a coordinator that is killed, whose
+// nodes live on, and of one whose nodes are killed with it.
+func TestRestartCoordinator(t *testing.T) {
+	dir, err := os.MkdirTemp("", "l9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	model := []string{"--engine", "fake", "-m", "fake:talk,step=2ms", "-np", "4"}
+	_, alone, _ := serve(t, model...)
+	const streams = 6
+	want := make([]string, streams)
+	for i := range want {
+		s := begin(t, alone, i)
+		s.read(t, alone, -1)
+		want[i] = string(s.text)
+	}
+
+	nodes := make(map[string]*process)
+	node := func(name string) {
+		nodes[name] = start(t, append([]string{"node", "--listen", "unix!" + dir + "/" + name}, model...)...)
+	}
+	var fs *mnt.Fsys
+	coordinator := func() *process {
+		addr := "unix!" + dir + "/coord"
+		p := start(t, "coord", "--listen", addr, "--state", dir+"/state", "--node", "a=unix!"+dir+"/a", "--node", "b=unix!"+dir+"/b")
+		until(t, "the coordinator answers", func() bool {
+			fs, err = mnt.Dial(context.Background(), addr, mnt.Options{})
+			return err == nil
+		})
+		return p
+	}
+	node("a")
+	node("b")
+	c := coordinator()
+	defer func() { fs.Close() }()
+	if j := attr(t, readFile(t, fs, "status"), "journal"); j != "on" {
+		t.Fatalf("journal=%s", j)
+	}
+	var all []*stream
+	for i := range want {
+		all = append(all, begin(t, fs, i))
+	}
+	for _, n := range []int{1, 15, 60} {
+		for _, s := range all {
+			s.read(t, fs, n)
+		}
+		c.kill(t)
+		fs.Close()
+		if n == 15 { // and all else
+			nodes["a"].kill(t)
+			nodes["b"].kill(t)
+			node("a")
+		}
+		c = coordinator()
+	}
+	for i, s := range all {
+		s.read(t, fs, -1)
+		if string(s.text) != want[i] {
+			t.Errorf("stream %d is\n%q, without a kill\n%q", i, s.text, want[i])
+		}
+		st := readFile(t, fs, s.dir+"/status")
+		if attr(t, st, "turn") != "1" || attr(t, st, "tokens") != "60" || attr(t, st, "reason") != "limit" {
+			t.Errorf("stream %d: %s", i, st)
+		}
+	}
+	// A conversation goes on.
+	writeFile(t, fs, all[0].dir+"/prompt", "And then?")
+	next := &stream{dir: all[0].dir}
+	next.read(t, fs, -1)
+	if st := readFile(t, fs, next.dir+"/status"); attr(t, st, "turn") != "2" || attr(t, st, "state") != "done" || len(next.text) == 0 {
+		t.Errorf("the next turn: %s", st)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -34,15 +35,12 @@ func (c *client) options(log io.Writer) mnt.Options {
 	return o
 }
 
+// address is where the server is to be.
+func (c *client) address() string { return cmp.Or(c.addr, os.Getenv("LLAMA9_ADDR"), ninep.DefaultAddr) }
+
 // dial attaches to the tree. Who gets it must close it.
 func (c *client) dial(ctx context.Context) (*mnt.Fsys, error) {
-	addr := c.addr
-	if addr == "" {
-		addr = os.Getenv("LLAMA9_ADDR")
-	}
-	if addr == "" {
-		addr = ninep.DefaultAddr
-	}
+	addr := c.address()
 	if _, _, err := ninep.ParseAddr(addr); err != nil {
 		return nil, fmt.Errorf("--addr: %w", err)
 	}

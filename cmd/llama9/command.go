@@ -23,7 +23,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	c.AddCommand(nodeCommand(), coordCommand(), deployCommand(), runCommand(), lsCommand(), readCommand(), writeCommand(), statCommand(), rmCommand(),
-		engineCommand(), benchCommand(), versionCommand())
+		topCommand(), engineCommand(), benchCommand(), versionCommand())
 	c.SetGlobalNormalizationFunc(dashes)
 	c.SetFlagErrorFunc(flagError)
 	return c
