@@ -3,6 +3,7 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,8 +51,23 @@ func TakeLock(dir string) (*Lock, error) {
 		f.Close()
 		return nil, err
 	}
+	if err := removeSockets(dir); err != nil {
+		f.Close()
+		return nil, err
+	}
 	fmt.Fprint(f, os.Getpid())
 	return &Lock{f}, nil
+}
+
+// removeSockets removes what a deployment that was killed has left in dir.
+func removeSockets(dir string) error {
+	list, err := os.ReadDir(dir)
+	for _, e := range list {
+		if e.Type() == os.ModeSocket {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // Release leaves no lock and, if it is empty, no directory.

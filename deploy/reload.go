@@ -76,6 +76,12 @@ func (s *Supervisor) mayReload(c *Config) (count int, err error) {
 			return 0, ninep.Errorf(ninep.ErrInvalid, "%s:%d: %s: a running deployment cannot change it; stop it and start it", c.file, c.at.find(f.key), f.key)
 		}
 	}
+	for i, g := range c.Nodes {
+		if old := s.c.group(g.Name); old != nil && old.Remote != g.Remote {
+			return 0, ninep.Errorf(ninep.ErrInvalid, "%s%s: what was started here and what is adopted are two nodes; give it another name",
+				c.where(fmt.Sprintf("nodes[%d].remote", i)), g.Name)
+		}
+	}
 	count = s.count
 	if g, old := c.group(c.Scaling.Group), s.c.group(s.c.Scaling.Group); g == nil {
 		count = 0

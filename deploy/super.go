@@ -348,6 +348,7 @@ func (s *Supervisor) Done() <-chan struct{} { return s.done }
 
 // killAll ends what is left when Run ends, and waits for it.
 func (s *Supervisor) killAll() {
+	s.cancel() // nothing is started from now on
 	s.mu.Lock()
 	var left []*proc
 	for _, n := range s.nodes {
@@ -361,7 +362,6 @@ func (s *Supervisor) killAll() {
 	}
 	s.stopping = true
 	s.mu.Unlock()
-	s.cancel()
 	for _, p := range left {
 		<-p.exited
 	}

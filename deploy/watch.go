@@ -131,6 +131,9 @@ func (s *Supervisor) looked(n *isolate, l look, err error, failures int, drained
 			s.act(n, n.life.Drained(now))
 		}
 	case Ready:
+		if n.life.Adopted && err == nil {
+			n.life.Error = ""
+		}
 		if most := s.c.Network.HealthFailures; failures >= most {
 			s.act(n, n.life.Ill(now, fmt.Sprintf("%d looks failed: %v", failures, err)))
 		}

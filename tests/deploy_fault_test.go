@@ -257,6 +257,45 @@ func TestDeployDrainTimeout(t *testing.T) {
 	})
 }
 
+// TestDeployRollUnderAStream: a stream outlasts the roll of more nodes than one,
+// each of which it is moved away from.
+func TestDeployRollUnderAStream(t *testing.T) {
+	d := deploy(t, "fake:tiny,step=5ms", 5, "limits: {drain_timeout: 50ms}", true)
+	turn := d.endless()
+	defer turn.Close()
+	before := d.pids()
+	text, err := os.ReadFile(d.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, parallel := range []string{"3", "2"} {
+		d.write(strings.Replace(string(text), "{name: tiny,", "{name: tiny, parallel: "+parallel+",", 1))
+		d.do("reload", "--wait")
+		for i, pid := range d.pids() {
+			if pid == before[i] || d.node("node-"+strconv.Itoa(i+1), "slots") != parallel {
+				t.Errorf("node-%d was not made anew", i+1)
+			}
+		}
+		before = d.pids()
+	}
+	made := func() int {
+		n, _ := strconv.Atoi(attr(t, readFile(t, d.fs, "infer/"+turn.ID+"/status"), "tokens"))
+		return n
+	}
+	at := made()
+	until(t, "it goes on", func() bool { return made() > at })
+	if s := readFile(t, d.fs, "infer/"+turn.ID+"/status"); attr(t, s, "state") != "decode" {
+		t.Errorf("status %s", s)
+	}
+	// A node that is started here cannot become one that is adopted.
+	d.write(string(text) + "\n")
+	d.do("reload", "--wait")
+	d.write(strings.Replace(string(text), "count: 5}", "remote: true, address: \"tcp!127.0.0.1!1\"}", 1))
+	if out := d.refused("reload"); !strings.Contains(out, "lab.yaml:8: node: what was started here and what is adopted are two nodes") {
+		t.Errorf("reload: %s", out)
+	}
+}
+
 // TestDeployTwoWriters: of two who write at once each is obeyed or refused as a
 // whole.
 func TestDeployTwoWriters(t *testing.T) {
