@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	9fans.net/go v0.0.8-0.20250307142834-96bdba94b63f
 	github.com/ebitengine/purego v0.10.0
+	github.com/hanwen/go-fuse/v2 v2.12.1
 	github.com/hugelgupf/p9 v0.4.1
 	github.com/hybridgroup/yzma v1.28.0
 	github.com/jupiterrider/ffi v0.7.0

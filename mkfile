@@ -11,7 +11,7 @@ test:V:
 	tests/run
 
 vet:V:
-	gofmt -l cmd coord limbo mnt model ninep node styxfs tests
+	gofmt -l cmd coord fuse limbo mnt model ninep node styxfs tests
 	go vet ./...
 
 clean:V:

@@ -14,7 +14,7 @@ import (
 var table = map[string]struct{ ours, others []string }{
 	"ninep":               {nil, []string{"golang.org/x/sys", "github.com/knusbaum/go9p/proto", "github.com/hugelgupf/p9"}},
 	"mnt":                 {[]string{"ninep"}, nil},
-	"fuse":                {[]string{"mnt", "ninep"}, nil},
+	"fuse":                {[]string{"mnt", "ninep"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
 	"styxfs":              {[]string{"ninep"}, []string{"github.com/prometheus"}},
 	"styxfs/styxtest":     {[]string{"styxfs", "ninep", "mnt"}, nil},
 	"node":                {[]string{"styxfs", "node/template", "node/gbnf"}, []string{"github.com/prometheus"}},
@@ -31,6 +31,7 @@ var table = map[string]struct{ ours, others []string }{
 	"model":               {nil, nil},
 	"tests/bench":         {nil, nil},
 	"tests/peers":         {nil, nil}, // tests only
+	"tests/kernel":        {nil, nil}, // tests only
 	"tests":               {nil, nil}, // tests only
 	"cmd/llama9":          {[]string{"*"}, []string{"*"}},
 }

@@ -24,6 +24,7 @@ func command() *cobra.Command {
 	}
 	c.AddCommand(nodeCommand(), runCommand(), lsCommand(), readCommand(), writeCommand(), statCommand(), rmCommand(),
 		engineCommand(), benchCommand(), versionCommand())
+	c.AddCommand(mountCommands()...)
 	c.SetGlobalNormalizationFunc(dashes)
 	c.SetFlagErrorFunc(flagError)
 	return c
