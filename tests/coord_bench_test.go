@@ -129,6 +129,43 @@ func BenchmarkCoord(b *testing.B) {
 	tell(b, added)
 }
 
+// BenchmarkKill is the time from kill -9 of a node to the next token of its
+// turn, which goes on on another: the longest time between two of its tokens.
+func BenchmarkKill(b *testing.B) {
+	flags := []string{"--engine", "fake", "-m", "fake:words,step=1ms", "--alias", "words"}
+	c := newCluster(b, "a b", flags...)
+	var all times
+	b.ResetTimer()
+	for range b.N {
+		dir := c.session("n_predict 300\nignore_eos on\n")
+		writeFile(b, c.fs, dir+"/prompt", "x")
+		f, err := c.fs.Open(b.Context(), dir+"/token", ninep.OREAD)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var l times
+		var read sync.WaitGroup
+		read.Go(func() { l = stamps(b, f) })
+		c.tokens(dir, 50)
+		at := attr(b, readFile(b, c.fs, dir+"/status"), "node")
+		c.kill(at)
+		read.Wait()
+		f.Forget()
+		var most time.Duration
+		for i := 1; i < len(l); i++ {
+			most = max(most, l[i]-l[i-1])
+		}
+		if len(l) != 300 || !strings.Contains(readFile(b, c.fs, dir+"/status"), ",resumed") {
+			b.Fatalf("%d tokens; %s", len(l), readFile(b, c.fs, dir+"/status"))
+		}
+		all = append(all, most)
+		c.start(at, flags...)
+		c.state(at, "up")
+	}
+	b.ReportMetric(all.at(50), "next-token-p50-ms")
+	b.ReportMetric(all.at(99), "next-token-p99-ms")
+}
+
 // names are the sessions of a server.
 func names(b *testing.B, fs *mnt.Fsys) map[string]bool {
 	l, err := fs.ReadDir(b.Context(), "infer")
