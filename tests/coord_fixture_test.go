@@ -18,7 +18,6 @@ type cluster struct {
 	addr  string
 	fs    *mnt.Fsys
 	coord *process
-	model string // of the fake engine, or its flags
 	dir   string
 	nodes map[string]*process
 }
@@ -90,7 +89,6 @@ func (c *cluster) quiet(sessions int) {
 type answer struct {
 	c    *cluster
 	dir  string
-	out  *mnt.File
 	text []byte
 	done chan struct{} // closed when err is set
 	err  error
@@ -171,7 +169,7 @@ func (s *answer) node() string {
 	return attr(s.c.t, readFile(s.c.t, s.c.fs, s.dir+"/status"), "node")
 }
 
-// request of a turn that is the same again: greedy, or of a seed.
+// settings are those of turn i, which is the same again: greedy, or of a seed.
 func settings(i, tokens int) string {
 	s := fmt.Sprintf("n_predict %d\nignore_eos on\nseed %d\n", tokens, i)
 	if i%2 == 0 {
@@ -195,7 +193,9 @@ func unbroken(t testing.TB, n, tokens int, flags ...string) []string {
 	return texts
 }
 
-func question(i int) string { return string(styxfs.AppendFields(nil, "In the beginning there were", fmt.Sprint(i))) }
+func question(i int) string {
+	return string(styxfs.AppendFields(nil, "In the beginning there were", fmt.Sprint(i)))
+}
 
 // textOf gives the text of a line of token.
 func textOf(t testing.TB, line string) string {
