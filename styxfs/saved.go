@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"reflect"
 	"slices"
+	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -97,6 +100,7 @@ type turnEnd struct {
 
 // kept is what the journal has of a session.
 type kept struct {
+	values                                 Params // what params says
 	params                                 raw
 	system, grammar, schema, fault, prompt string
 	messages                               []Message
@@ -113,7 +117,7 @@ func (s *session) records(all bool) (recs [][]byte, now *kept) {
 		t = s.last
 	}
 	now = &kept{
-		params: changedParams(&s.params), system: s.system, grammar: s.grammar, schema: s.schema, fault: s.faults.chat, prompt: s.prompt,
+		values: s.params, params: s.keptParams(), system: s.system, grammar: s.grammar, schema: s.schema, fault: s.faults.chat, prompt: s.prompt,
 		messages: s.messages, prefix: s.prefix, turn: t, over: t != nil && t.over,
 	}
 	old := s.kept
@@ -145,7 +149,7 @@ func (s *session) records(all bool) (recs [][]byte, now *kept) {
 		c.Prefix = &ids
 	}
 	if t != old.turn {
-		c.Begin = s.beginOf(t)
+		c.Begin = s.beginOf(t, now)
 	}
 	kind := byte(changeKind)
 	if all {
@@ -177,9 +181,27 @@ func differ[T ~string](old, now T) *raw {
 	return &r
 }
 
+// keptParams is changedParams of the session's. s.mu is held.
+func (s *session) keptParams() raw {
+	if s.kept != nil && reflect.DeepEqual(s.kept.values, s.params) { // as nearly always, and that is quicker
+		return s.kept.params
+	}
+	return changedParams(&s.params)
+}
+
+// turnParams is changedParams of t's, which mostly are the session's and a
+// seed. s.mu is held.
+func (s *session) turnParams(t *turn, now *kept) raw {
+	p := t.params
+	if p.Seed = s.params.Seed; reflect.DeepEqual(p, s.params) {
+		return now.params + raw(appendLines(nil, [][]string{{seed.Name, strconv.FormatInt(t.params.Seed, 10)}}))
+	}
+	return changedParams(&t.params)
+}
+
 // beginOf tells of t's commit. s.mu is held.
-func (s *session) beginOf(t *turn) *turnBegin {
-	b := &turnBegin{Turn: t.n, Params: changedParams(&t.params), Base: t.base, Extends: t.extends, Prefix: t.given, Fault: raw(t.fault), Commit: t.commit}
+func (s *session) beginOf(t *turn, now *kept) *turnBegin {
+	b := &turnBegin{Turn: t.n, Params: s.turnParams(t, now), Base: t.base, Extends: t.extends, Prefix: t.given, Fault: raw(t.fault), Commit: t.commit}
 	if r := t.request; r != nil { // it runs: what it was asked may be the session's no more
 		b.System, b.Grammar, b.Schema = differ(s.systemText(), t.system), differ(s.grammar, r.Grammar), differ(s.schema, r.Schema)
 	}
@@ -243,15 +265,23 @@ func compactedRecord() []byte    { return []byte{compactedKind} }
 // changedParams gives the lines of ctl that make p of DefaultParams.
 func changedParams(p *Params) raw {
 	var b []byte
-	def := DefaultParams()
+	standard := defaultLines()
 	for i := range paramTable {
-		d := &paramTable[i]
-		if l := d.Lines(p); !slices.EqualFunc(l, d.Lines(&def), slices.Equal[[]string]) {
+		if l := paramTable[i].Lines(p); !slices.EqualFunc(l, standard[i], slices.Equal[[]string]) {
 			b = appendLines(b, l)
 		}
 	}
 	return raw(b)
 }
+
+// defaultLines are the lines of DefaultParams, for each of paramTable.
+var defaultLines = sync.OnceValue(func() (all [][][]string) {
+	p := DefaultParams()
+	for i := range paramTable {
+		all = append(all, paramTable[i].Lines(&p))
+	}
+	return all
+})
 
 // A raw is a text that may be no UTF-8, which JSON cannot hold.
 type raw string
