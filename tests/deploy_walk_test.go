@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"llama9/ninep"
 )
 
 // TestDeployWalk: a deployment in all that is done with one, while a crowd asks:
@@ -131,6 +133,21 @@ func TestDeployStatus(t *testing.T) {
 	if got := readFile(t, d.fs, "deploy/ctl"); got != "auto off\nscale 2\nresume\n" {
 		t.Errorf("ctl %q", got)
 	}
+	f, err := d.fs.Open(t.Context(), "deploy/ctl", ninep.ORDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"pause", "resume"} { // each is answered where the write ended
+		if _, err := f.Write(t.Context(), []byte(word+"\n")); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 100)
+		n, err := f.Read(t.Context(), buf)
+		if err != nil || string(buf[:n]) != "auto off\nscale 2\n"+word+"\n" {
+			t.Errorf("after %s: %q, %v", word, buf[:n], err)
+		}
+	}
+	f.Forget()
 	if got := readFile(t, d.fs, "deploy/config"); !strings.Contains(got, "name: lab\n") {
 		t.Errorf("config %s", got)
 	}
