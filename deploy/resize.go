@@ -10,8 +10,10 @@ import (
 	"llama9/styxfs"
 )
 
+// scaleLook is the time between two looks at the load.
 const scaleLook = time.Second
 
+// scaleByLoad asks the scaler, if it is to be asked.
 func (s *Supervisor) scaleByLoad(ctx context.Context) {
 	ask, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -35,6 +37,7 @@ func (s *Supervisor) scaleByLoad(ctx context.Context) {
 	}
 }
 
+// slots are those of one node of the scaled group. mu is held.
 func (s *Supervisor) slots() int {
 	for _, n := range s.nodes {
 		if n.spec.Group == s.c.Scaling.Group && n.life.State == Ready && n.look.slots > 0 {
@@ -44,6 +47,7 @@ func (s *Supervisor) slots() int {
 	return s.c.slots()
 }
 
+// scaleTo makes the scaled group have n nodes. mu is held.
 func (s *Supervisor) scaleTo(n int, why string) {
 	s.o.Log.Info("scale", "from", s.count, "to", n, "why", why)
 	s.post("scale", styxfs.Attr{Name: "from", Value: fmt.Sprint(s.count)}, styxfs.Attr{Name: "to", Value: fmt.Sprint(n)}, styxfs.Attr{Name: "why", Value: why})
@@ -51,6 +55,8 @@ func (s *Supervisor) scaleTo(n int, why string) {
 	s.settle(s.c.specs(s.o.Place, n))
 }
 
+// settle adds the nodes of want that are not there, and lets those go that are
+// not of it. mu is held.
 func (s *Supervisor) settle(want []Spec) {
 	for i := len(s.nodes) - 1; i >= 0; i-- {
 		if n := s.nodes[i]; find(want, n.name) == nil {
@@ -66,6 +72,7 @@ func (s *Supervisor) settle(want []Spec) {
 	s.wake()
 }
 
+// Scale makes the scaled group have n nodes.
 func (s *Supervisor) Scale(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,6 +84,7 @@ func (s *Supervisor) Scale(n int) error {
 	return nil
 }
 
+// mayScale says why there cannot be n nodes. mu is held.
 func (s *Supervisor) mayScale(n int) error {
 	p := &s.c.Scaling
 	most := cmp.Or(p.Max, mostNodes)

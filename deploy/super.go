@@ -204,7 +204,6 @@ func (s *Supervisor) wake() {
 
 func (s *Supervisor) post(kind string, attrs ...styxfs.Attr) { s.o.Events.Post(kind, attrs...) }
 
-// scaleLook is the time between two looks at the load.
 // loop does what time brings.
 func (s *Supervisor) loop(ctx context.Context) error {
 	for {
@@ -254,11 +253,6 @@ func (s *Supervisor) tick() (until time.Time, all bool) {
 	return until, all
 }
 
-// scaleByLoad asks the scaler, if it is to be asked.
-// slots are those of one node of the scaled group. mu is held.
-// scaleTo makes the scaled group have n nodes. mu is held.
-// settle adds the nodes of want that are not there, and lets those go that are
-// not of it. mu is held.
 // check asks whether a configuration can be run here.
 func (s *Supervisor) check(c *Config, from, count int) error {
 	if s.o.Check == nil {
@@ -314,6 +308,4 @@ func (s *Supervisor) killAll() {
 	}
 }
 
-// Scale makes the scaled group have n nodes.
-// mayScale says why there cannot be n nodes. mu is held.
 var errStopping = ninep.Errorf(ninep.ErrBusy, "the deployment is stopping")

@@ -65,16 +65,3 @@ func (d *deployClient) dial(ctx context.Context) (*mnt.Fsys, error) {
 	}
 	return fs, nil
 }
-
-// deployConfig reads a configuration, or gives that of no file.
-// deployDir is the directory of a deployment's sockets and lock.
-// deploySocket is the address of a deployment for who knows its name.
-// deployState is the directory of what a deployment keeps: logs and journal.
-// deployVerb is a command that is a line of deploy/ctl.
-// ctl writes a line to deploy/ctl.
-// deployStopCommand ends a deployment.
-// stop returns when the deployment has ended: it hangs up.
-// deployGenerateCommand writes a configuration, or what others make of one.
-// writeTarget writes files into a directory, or one after the other, each
-// behind a line with its name where there are several.
-// deployValidateCommand checks a configuration.

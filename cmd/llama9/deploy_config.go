@@ -13,6 +13,7 @@ import (
 	"llama9/deploy"
 )
 
+// deployGenerateCommand writes a configuration, or what others make of one.
 func deployGenerateCommand() *cobra.Command {
 	var nodes int
 	var model, file, target string
@@ -61,6 +62,8 @@ func deployGenerateCommand() *cobra.Command {
 	return c
 }
 
+// writeTarget writes files into a directory, or one after the other, each
+// behind a line with its name where there are several.
 func writeTarget(out io.Writer, files []deploy.File, dir string) error {
 	for _, f := range files {
 		if dir != "" {
@@ -86,6 +89,7 @@ func deployModelName(file string) string {
 	return cmp.Or(strings.TrimSuffix(filepath.Base(file), ".gguf"), "model")
 }
 
+// deployValidateCommand checks a configuration.
 func deployValidateCommand() *cobra.Command {
 	var schema bool
 	c := &cobra.Command{

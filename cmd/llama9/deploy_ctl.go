@@ -12,6 +12,7 @@ import (
 	"llama9/deploy"
 )
 
+// deployVerb is a command that is a line of deploy/ctl.
 func deployVerb(use, short string, args int) *cobra.Command {
 	var d deployClient
 	var wait bool
@@ -29,6 +30,7 @@ func deployVerb(use, short string, args int) *cobra.Command {
 	return c
 }
 
+// ctl writes a line to deploy/ctl.
 func (d *deployClient) ctl(ctx context.Context, line string, wait bool) error {
 	fs, err := d.dial(ctx)
 	if err != nil {
@@ -44,6 +46,7 @@ func (d *deployClient) ctl(ctx context.Context, line string, wait bool) error {
 	return nil
 }
 
+// deployStopCommand ends a deployment.
 func deployStopCommand() *cobra.Command {
 	var d deployClient
 	c := &cobra.Command{
@@ -56,6 +59,7 @@ func deployStopCommand() *cobra.Command {
 	return c
 }
 
+// stop returns when the deployment has ended: it hangs up.
 func (d *deployClient) stop(ctx context.Context) error {
 	fs, err := d.dial(ctx)
 	if err != nil {

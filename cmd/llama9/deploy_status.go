@@ -122,7 +122,3 @@ func object(attrs []styxfs.Attr) map[string]any {
 	}
 	return o
 }
-
-// watchStatus shows the status at each change, until the deployment ends.
-// deploySettled waits until no node of the deployment is about to be another.
-// One that has failed is an error.

@@ -13,6 +13,7 @@ import (
 	"llama9/styxfs"
 )
 
+// watchStatus shows the status at each change, until the deployment ends.
 func watchStatus(ctx context.Context, fs *mnt.Fsys, out io.Writer, show func(io.Writer, [][]styxfs.Attr) error) error {
 	changes := make(chan struct{}, 1)
 	f, err := fs.Open(ctx, "deploy/event", ninep.OREAD)
@@ -62,6 +63,8 @@ func hungUp(fs *mnt.Fsys) bool {
 	}
 }
 
+// deploySettled waits until no node of the deployment is about to be another.
+// One that has failed is an error.
 func deploySettled(ctx context.Context, fs *mnt.Fsys) error {
 	for {
 		all, err := readStatus(ctx, fs)
