@@ -186,8 +186,8 @@ func (s *Supervisor) await(n *isolate, p *proc) {
 	removeSocket(p.addr)
 	s.groups.remove(p.group)
 	why := p.why
-	if last := n.log.last(); strings.HasPrefix(why, "exit status") && !strings.HasPrefix(last, "#") {
-		why += ": " + last // it has said why
+	if said := n.log.reason(); said != "" && why != "signal: killed" && why != "signal: terminated" { // which it knew nothing of
+		why += ": " + said
 	}
 	fmt.Fprintf(n.log, "# %s ended: %s\n", n.name, p.why)
 	s.act(n, n.life.Exited(s.o.Now(), why))
