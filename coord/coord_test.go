@@ -637,3 +637,38 @@ func TestRestart(t *testing.T) {
 		}
 	})
 }
+
+// A turn that ends before its try looks is not taken for one that was lost or
+// cancelled.
+func TestEndsAtOnce(t *testing.T) {
+	p := newPlace("a", 64)
+	c, err := New(Config{Open: func(string) (Place, error) { return atOnce{p}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{T: t, Coord: c}
+	r.ctl("mount a a")
+	var all sync.WaitGroup
+	for i := range uint64(16) {
+		all.Go(func() {
+			for j := range uint64(500) {
+				h := r.turn(request(1000*i+j+1, 5, 1))
+				if h.err != nil || h.o.Reason != styxfs.Limit {
+					t.Errorf("ended with %v, %v", h.o.Reason, h.err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := c.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// atOnce is a place whose turns have no tokens.
+type atOnce struct{ *fakePlace }
+
+func (p atOnce) Generate(context.Context, *styxfs.Request, styxfs.Sink) (styxfs.Outcome, error) {
+	return styxfs.Outcome{Reason: styxfs.Limit}, nil
+}

@@ -273,8 +273,8 @@ func simulateAll(t testing.TB, l simLoad, nodes, arrivals int) map[string]simRes
 // and a prefix that all want does not fill one node only.
 func TestSimulation(t *testing.T) {
 	for _, l := range simLoads {
-		const nodes = 16
-		r := simulateAll(t, l, nodes, 3000)
+		const nodes = 8
+		r := simulateAll(t, l, nodes, 2000)
 		best := r[leastLoaded]
 		for _, other := range []string{roundRobin, leastConnections, random} {
 			if x := r[other]; best.hits < x.hits-0.02 || best.mean > x.mean*115/100 || l.turns == 1 && best.mean > x.mean*2/3 {

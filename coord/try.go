@@ -198,22 +198,29 @@ func (y *try) run(ctx context.Context) result {
 	y.mu.Unlock()
 	y.Note(styxfs.Note{Position: -1, Model: y.t.model})
 
-	ctx, cancel := context.WithCancelCause(ctx)
+	there, cancel := context.WithCancelCause(ctx)
 	done := make(chan result, 1)
 	y.c.work.Go(func() {
 		defer cancel(nil)
-		o, err := y.m.place.Generate(ctx, r, y)
+		o, err := y.m.place.Generate(there, r, y)
 		y.c.back(y)
 		done <- result{o, err}
 	})
+	var res result
 	select {
 	case res := <-done:
 		return res
 	case <-y.given:
-		cancel(y.why)
-		return result{err: y.why}
+		res.err = y.why
 	case <-ctx.Done():
 		// The node ends it in its own time; its client does not wait.
-		return result{styxfs.Outcome{Reason: reasonOf(context.Cause(ctx))}, context.Cause(ctx)}
+		res = result{styxfs.Outcome{Reason: reasonOf(context.Cause(ctx))}, context.Cause(ctx)}
+	}
+	select {
+	case res := <-done: // it has just ended by itself
+		return res
+	default:
+		cancel(res.err)
+		return res
 	}
 }

@@ -195,7 +195,9 @@ func unbroken(t testing.TB, n, tokens int, flags ...string) []string {
 	return texts
 }
 
-func question(i int) string { return string(styxfs.AppendFields(nil, "In the beginning there were", fmt.Sprint(i))) }
+func question(i int) string {
+	return string(styxfs.AppendFields(nil, "In the beginning there were", fmt.Sprint(i)))
+}
 
 // textOf gives the text of a line of token.
 func textOf(t testing.TB, line string) string {
