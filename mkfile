@@ -14,6 +14,9 @@ vet:V:
 	gofmt -l cmd coord deploy fuse journal limbo mnt model ninep node styxfs tests
 	go vet ./...
 
+deb:V:
+	deploy/deb
+
 clean:V:
 	rm -rf bin
 

@@ -26,10 +26,8 @@ func (s *Supervisor) act(n *isolate, acts []Action) {
 		s.wake()
 	}
 	for _, a := range acts {
-		if a == Kill {
-			if n.proc != nil {
-				killGroup(n.proc.cmd.Process)
-			}
+		if a == Kill && n.proc != nil {
+			killGroup(n.proc.cmd.Process)
 			continue
 		}
 		n.acts = append(n.acts, a)
@@ -82,8 +80,14 @@ func (s *Supervisor) do(n *isolate, a Action) {
 	case Terminate:
 		if n.proc != nil {
 			terminateGroup(n.proc.cmd.Process)
-		} else if n.life.State == Stopping { // it was never begun
-			s.act(n, n.life.Exited(s.o.Now(), ""))
+		} else {
+			s.unborn(n)
+		}
+	case Kill:
+		if n.proc != nil {
+			killGroup(n.proc.cmd.Process)
+		} else {
+			s.unborn(n)
 		}
 	case Mount:
 		if n.life.State == Ready {
@@ -109,6 +113,13 @@ func (s *Supervisor) do(n *isolate, a Action) {
 			n.watch()
 			n.watch = nil
 		}
+	}
+}
+
+// unborn ends a node that was to end before its process was begun. mu is held.
+func (s *Supervisor) unborn(n *isolate) {
+	if n.life.State == Stopping || n.life.State == Dying {
+		s.act(n, n.life.Exited(s.o.Now(), ""))
 	}
 }
 
@@ -175,8 +186,8 @@ func (s *Supervisor) await(n *isolate, p *proc) {
 	removeSocket(p.addr)
 	s.groups.remove(p.group)
 	why := p.why
-	if last := n.log.last(); strings.HasPrefix(why, "exit status") && !strings.HasPrefix(last, "#") {
-		why += ": " + last // it has said why
+	if said := n.log.reason(); said != "" && why != "signal: killed" && why != "signal: terminated" { // which it knew nothing of
+		why += ": " + said
 	}
 	fmt.Fprintf(n.log, "# %s ended: %s\n", n.name, p.why)
 	s.act(n, n.life.Exited(s.o.Now(), why))

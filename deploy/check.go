@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"llama9/ninep"
@@ -88,6 +89,11 @@ func (c *Config) check(p *parser) {
 		}
 		for _, a := range c.Nodes[i].fixed(c.most(&c.Nodes[i])) {
 			c.take(p, addrs, key, a)
+		}
+	}
+	for i, m := range c.Models {
+		if !slices.ContainsFunc(c.Nodes, func(g Group) bool { return g.Remote || g.has(m.Name) }) {
+			p.fault(fmt.Sprintf("models[%d]", i), "%s: no node has it; see models of nodes", m.Name)
 		}
 	}
 	c.checkScaling(p)

@@ -64,6 +64,8 @@ func TestFaults(t *testing.T) {
 		{"nodes:\n  - name: a\n    env: [A]\n", "f.yaml:3: nodes[0].env: a list: want a table of names and texts"},
 		{"nodes:\n  - name: a\n    models: [b]\n", "f.yaml:3: nodes[0].models[0]: b: no such model; want one of models: demo"},
 		{"models:\n  - file: x.gguf\n  - name: x\n", "f.yaml:3: models[1].name: x: models[0] is called so on line 2 already"},
+		{"models: [{name: a}]\nnodes: [{name: n, models: [a]}]\nlimits: {retry: 0s}\n", "f.yaml:3: limits.retry: \"0s\": want a time as 10s or 5m, 1s or more"},
+		{"models:\n  - name: a\n  - name: b\nnodes:\n  - name: n\n    models: [a]\n", "f.yaml:3: models[1]: b: no node has it; see models of nodes"},
 		{"models:\n  - name: x\n    n_ctx: -4\n", "f.yaml:3: models[0].n_ctx: \"-4\": want a whole number, 0 or more"},
 		{"scaling:\n  auto: true\n", "f.yaml:1: scaling.max: none: scaling.auto wants a bound"},
 		{"scaling:\n  min: 3\n  max: 2\n", "f.yaml:2: scaling.min: 3: want scaling.max, 2, or less"},

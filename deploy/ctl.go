@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
 
 	"llama9/ninep"
 	"llama9/styxfs"
@@ -83,14 +84,24 @@ func planReload(s *Supervisor, _ []string) (func() error, error) {
 }
 
 func (t *Tree) openCtl(mode ninep.OpenMode) (ninep.Handle, error) {
-	return &ctlHandle{t: t, reads: mode.Readable()}, nil
+	return &ctlHandle{t: t, reads: mode.Readable(), page: t.settingsPage()}, nil
+}
+
+func (t *Tree) settingsPage() ninep.Reader {
+	return styxfs.NewPage(t.s.settings).(ninep.Reader)
 }
 
 // A ctlHandle is an open ctl: a read gives the settings as the lines that make
-// them, a write is one command.
+// them, a write is commands, which the first read after it answers with the
+// settings that they have left, at whatever offset it comes.
 type ctlHandle struct {
 	t     *Tree
 	reads bool
+
+	mu      sync.Mutex // guards below
+	page    ninep.Reader
+	shift   int64 // where the page begins for the reader
+	written bool  // the next read is the answer
 }
 
 var (
@@ -98,17 +109,19 @@ var (
 	_ ninep.Reader = (*ctlHandle)(nil)
 )
 
-// ReadAt gives what stands at off; after a write too, for a client goes on
-// where that ended, it begins anew only for one that reads at 0.
 func (h *ctlHandle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if !h.reads {
 		return 0, ninep.ErrPermission
 	}
-	b := h.t.s.settings()
-	if off >= int64(len(b)) {
-		return 0, nil
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.written {
+		h.page, h.shift, h.written = h.t.settingsPage(), off, false
 	}
-	return copy(p, b[off:]), nil
+	if off < h.shift { // a client that begins anew
+		h.shift = 0
+	}
+	return h.page.ReadAt(ctx, p, off-h.shift)
 }
 
 // settings are the lines of a read.
@@ -145,6 +158,9 @@ func (h *ctlHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, erro
 		s.note = err.Error()
 		return 0, err
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.written = true
 	return len(p), nil
 }
 

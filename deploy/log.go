@@ -1,8 +1,11 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 
 	"llama9/ninep"
@@ -80,20 +83,29 @@ func (l *Log) store(p []byte) error {
 	return err
 }
 
-// last gives the last line.
-func (l *Log) last() string {
+// dying are the beginnings of lines that say why a program ends: its own, and
+// those of Go's runtime and of C's abort.
+var dying = []string{"llama9: ", "panic: ", "fatal error: ", "terminate called ", "GGML_ASSERT("}
+
+// reason gives what a process has said of its end: the first line that says so
+// since the last mark, a line that begins with #, else the last line.
+func (l *Log) reason() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := l.kept
-	for len(b) > 0 && b[len(b)-1] == '\n' {
-		b = b[:len(b)-1]
-	}
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] == '\n' {
-			return string(b[i+1:])
+	first, last := "", ""
+	for line := range strings.Lines(string(l.kept)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "#"):
+			first, last = "", ""
+		case line != "":
+			last = line
+			if first == "" && slices.ContainsFunc(dying, func(d string) bool { return strings.HasPrefix(line, d) }) {
+				first = line
+			}
 		}
 	}
-	return string(b)
+	return cmp.Or(first, last)
 }
 
 // Close ends the log: those who follow it get the end.

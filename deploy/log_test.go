@@ -62,14 +62,30 @@ func TestLogReaders(t *testing.T) {
 		if err := follow.Wait(ctx, 8); !errors.Is(err, ninep.ErrInterrupted) {
 			t.Errorf("a wait that was flushed: %v", err)
 		}
-		if l.last() != "two" {
-			t.Errorf("last line %q", l.last())
-		}
 		l.Close()
 		if n, err := follow.ReadAt(t.Context(), make([]byte, 1), 8); n != 0 || err != nil {
 			t.Errorf("at the end: %d, %v", n, err)
 		}
 	})
+}
+
+func TestLogReason(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                 "",
+		"# a starts\n":                     "",
+		"a\nb\n":                           "b",
+		"a\nllama9: no\nbye\n":             "llama9: no",
+		"llama9: old\n# a starts\nnew\n":   "new",
+		"fatal error: x\n\nmain.go:1\n\n":  "fatal error: x",
+		"panic: x\nfatal error: y\nz\n":    "panic: x",
+		"# a starts\nllama9: x\n# ended\n": "",
+	} {
+		l := NewLog("", 0)
+		l.Write([]byte(text))
+		if got := l.reason(); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
 }
 
 // TestLogBounds: a log keeps so much and no more; a reader that fell behind

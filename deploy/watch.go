@@ -87,7 +87,7 @@ func (s *Supervisor) watch(ctx context.Context, n *isolate, addr string) {
 			failures = 0
 		}
 		drained := err == nil && l.busy == 0 && l.queue == 0 && s.idle(ctx, n)
-		wait = s.looked(n, l, err, failures, drained)
+		wait = s.looked(ctx, n, l, err, failures, drained)
 	}
 }
 
@@ -106,9 +106,12 @@ func (s *Supervisor) idle(ctx context.Context, n *isolate) bool {
 }
 
 // looked takes in what a look has given, and says when the next is due.
-func (s *Supervisor) looked(n *isolate, l look, err error, failures int, drained bool) time.Duration {
+func (s *Supervisor) looked(ctx context.Context, n *isolate, l look, err error, failures int, drained bool) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return 0 // it was of a process that is gone
+	}
 	now := s.o.Now()
 	if err == nil {
 		if l.model == "loading" && l.percent != n.look.percent {

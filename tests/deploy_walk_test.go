@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"llama9/ninep"
 )
 
 // TestDeployWalk: a deployment in all that is done with one, while a crowd asks:
@@ -131,6 +133,21 @@ func TestDeployStatus(t *testing.T) {
 	if got := readFile(t, d.fs, "deploy/ctl"); got != "auto off\nscale 2\nresume\n" {
 		t.Errorf("ctl %q", got)
 	}
+	f, err := d.fs.Open(t.Context(), "deploy/ctl", ninep.ORDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"pause", "resume"} { // each is answered where the write ended
+		if _, err := f.Write(t.Context(), []byte(word+"\n")); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 100)
+		n, err := f.Read(t.Context(), buf)
+		if err != nil || string(buf[:n]) != "auto off\nscale 2\n"+word+"\n" {
+			t.Errorf("after %s: %q, %v", word, buf[:n], err)
+		}
+	}
+	f.Forget()
 	if got := readFile(t, d.fs, "deploy/config"); !strings.Contains(got, "name: lab\n") {
 		t.Errorf("config %s", got)
 	}
@@ -204,4 +221,53 @@ func exitDeploy(d *deployment) {
 	if d.t.Failed() {
 		startOut(d.t, "deploy", "stop", "-f", d.file)
 	}
+}
+
+// TestDeployReloadNodes: a reload starts what is new, ends what is no more, and
+// leaves alone what is as it was, also where only its weight is another.
+func TestDeployReloadNodes(t *testing.T) {
+	d := deploy(t, "fake:tiny", 2, "  - {name: old}", true)
+	c := d.crowd(3)
+	defer c.stop()
+	c.more(t, 3)
+	first := d.node("node-1", "pid")
+	text := strings.Replace(deployConfig(d.dir, "fake:tiny", 1, "  - {name: fresh, count: 2}\n  - {name: lone, weight: 2}"), "count: 1}", "count: 1, weight: 3}", 1)
+	d.write(text)
+	d.do("reload", "--wait")
+	var names []string
+	for _, n := range d.status()[1:] {
+		names = append(names, n[0].Value)
+	}
+	slices.Sort(names)
+	if want := []string{"fresh-1", "fresh-2", "lone", "node-1"}; !slices.Equal(names, want) {
+		t.Errorf("nodes %v, want %v", names, want)
+	}
+	if pid := d.node("node-1", "pid"); pid != first {
+		t.Errorf("node-1 was made anew: %s, %s", pid, first)
+	}
+	index := readFile(t, d.fs, "node/index")
+	for _, want := range []string{"name=node-1 ", "name=lone "} {
+		weight := map[string]string{"name=node-1 ": " weight=3 ", "name=lone ": " weight=2 "}[want]
+		found := false
+		for line := range strings.Lines(index) {
+			found = found || strings.HasPrefix(line, want) && strings.Contains(line, weight)
+		}
+		if !found {
+			t.Errorf("no %s with %s in\n%s", want, weight, index)
+		}
+	}
+	c.more(t, 3)
+
+	// What was scaled by hand stays so while the file says the same.
+	d.do("scale", "3", "--wait")
+	d.do("reload", "--wait")
+	if n := d.whole("scale"); n != "3" {
+		t.Errorf("scale %s after a reload", n)
+	}
+	// What a running deployment cannot change is refused by its line.
+	d.write(strings.Replace(text, "network:\n", "network:\n  queue: 7\n", 1))
+	if out := d.refused("reload"); !strings.Contains(out, "lab.yaml:4: network.queue: a running deployment cannot change it; stop it and start it") {
+		t.Errorf("reload: %s", out)
+	}
+	c.more(t, 3)
 }
