@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -200,9 +201,17 @@ func (l *log) String() string {
 
 // A server is a llama9 that listens on loopback TCP.
 type server struct {
-	cmd  *exec.Cmd
-	addr string
-	out  log
+	cmd     *exec.Cmd
+	addr    string
+	out     log
+	ended   chan struct{}
+	stopped atomic.Bool // by the test's end
+}
+
+func (s *server) stop() {
+	s.stopped.Store(true)
+	s.cmd.Process.Kill()
+	<-s.ended
 }
 
 var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
@@ -214,19 +223,17 @@ func serve(t *testing.T, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{cmd: exec.Command(program, append(args, "--listen", "tcp!127.0.0.1!0")...)}
+	s := &server{cmd: exec.Command(program, append(args, "--listen", "tcp!127.0.0.1!0")...), ended: make(chan struct{})}
 	s.cmd.Stderr = &s.out
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
 	go func() {
 		s.cmd.Wait()
-		close(ended)
+		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		s.cmd.Process.Kill()
-		<-ended
+		s.stop()
 		if t.Failed() {
 			t.Logf("llama9 %s:\n%s", strings.Join(args, " "), &s.out)
 		}
@@ -237,7 +244,7 @@ func serve(t *testing.T, args ...string) *server {
 			return s
 		}
 		select {
-		case <-ended:
+		case <-s.ended:
 			t.Fatalf("llama9 ended:\n%s", &s.out)
 		default:
 		}
