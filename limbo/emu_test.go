@@ -78,13 +78,13 @@ func compile() (string, error) {
 		return "", err
 	}
 	dis := filepath.Join(built.dir, "dis")
-	for _, d := range []string{"lib", "llama9", "test"} {
+	for _, d := range []string{"lib", "cmd/llama9", "cmd/test"} {
 		if err := os.MkdirAll(filepath.Join(dis, d), 0o777); err != nil {
 			return "", err
 		}
 	}
 	var script strings.Builder
-	for _, d := range []struct{ from, to string }{{".", "lib"}, {"cmd", "llama9"}, {"test", "test"}} {
+	for _, d := range []struct{ from, to string }{{".", "lib"}, {"cmd", "cmd/llama9"}, {"test", "cmd/test"}} {
 		files, err := filepath.Glob(filepath.Join(d.from, "*.b"))
 		if err != nil {
 			return "", err
@@ -122,7 +122,7 @@ func (i inferno) exec(t *testing.T, script string, args ...string) (string, erro
 		t.Fatal(err)
 	}
 	var set strings.Builder
-	fmt.Fprintf(&set, "bind -b /n/local%s/lib /dis/lib\nbind -a /n/local%s /dis\nsrc='/n/local%s'\n", dis, dis, src)
+	fmt.Fprintf(&set, "bind -b /n/local%s/lib /dis/lib\nbind -b /n/local%s/cmd /dis\nsrc='/n/local%s'\n", dis, dis, src)
 	for n, a := range args {
 		fmt.Fprintf(&set, "%c='%s'\n", 'a'+n, strings.ReplaceAll(a, "'", "''"))
 	}

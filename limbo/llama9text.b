@@ -138,10 +138,9 @@ hex(c: int): int
 	return -1;
 }
 
+# cat is a copy, always.
 cat(a, b: array of byte): array of byte
 {
-	if(len a == 0)
-		return b;
 	r := array[len a + len b] of byte;
 	r[0:] = a;
 	r[len a:] = b;

@@ -21,12 +21,7 @@ init(nil: ref Draw->Context, argv: list of string)
 	arg := load Arg Arg->PATH;
 	if(arg == nil)
 		fail(sys->sprint("cannot load %s: %r", Arg->PATH));
-	llama9 = load Llama9 Llama9->PATH;
-	if(llama9 == nil)
-		fail(sys->sprint("cannot load %s: %r", Llama9->PATH));
-	err := llama9->init();
-	if(err != nil)
-		fail(err);
+	begin();
 
 	arg->init(argv);
 	arg->setusage("llama9/ask [-k] [-m dir] [-p 'name value']... [-s system] [prompt...]");
@@ -46,6 +41,7 @@ init(nil: ref Draw->Context, argv: list of string)
 	arg = nil;
 
 	prompt: array of byte;
+	err: string;
 	if(argv != nil){
 		s := hd argv;
 		for(argv = tl argv; argv != nil; argv = tl argv)
@@ -59,62 +55,14 @@ init(nil: ref Draw->Context, argv: list of string)
 	if(len prompt == 0)
 		fail("empty prompt");
 
-	m: ref ModelContext;
-	(m, err) = ModelContext.new(root);
-	if(err != nil)
-		fail(err);
-	err = ask(m, system, params, prompt);
+	m := session(root, system, params);
+	err = say(m, prompt);
 	if(keep)
 		sys->fprint(sys->fildes(2), "%s\n", m.dir);
 	else
 		m.close();
 	if(err != nil)
 		fail(err);
-}
-
-ask(m: ref ModelContext, system: string, params: list of string, prompt: array of byte): string
-{
-	# who interrupts it wants no more
-	err := m.set("onclose" :: "cancel" :: nil);
-	if(err != nil)
-		return err;
-	l: list of string;
-	for(; params != nil; params = tl params)
-		l = hd params :: l;
-	for(; l != nil; l = tl l){
-		words: list of string;
-		(words, err) = llama9->fields(hd l);
-		if(err == nil)
-			err = m.set(words);
-		if(err != nil)
-			return err;
-	}
-	if(system != nil){
-		err = m.system(system);
-		if(err != nil)
-			return err;
-	}
-	err = m.promptb(prompt);
-	if(err != nil)
-		return err;
-	s: ref Stream;
-	(s, err) = m.answer();
-	if(err != nil)
-		return err;
-	stdout := sys->fildes(1);
-	nl := 1;
-	for(;;){
-		b: array of byte;
-		(b, err) = <-s.c;
-		if(b == nil)
-			break;
-		if(sys->write(stdout, b, len b) != len b)
-			return sys->sprint("write: %r");
-		nl = b[len b - 1] == byte '\n';
-	}
-	if(!nl)
-		sys->fprint(stdout, "\n");
-	return err;
 }
 
 readall(fd: ref Sys->FD): (array of byte, string)
@@ -135,3 +83,5 @@ fail(err: string)
 	sys->fprint(sys->fildes(2), "llama9/ask: %s\n", err);
 	raise "fail:" + err;
 }
+
+include "talk.b";

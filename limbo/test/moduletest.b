@@ -177,6 +177,10 @@ turns()
 		long += " because 世界";
 	is("a prompt of three messages", m.evaluate(long).t1, nil);
 	is("is kept whole", m.get("prompt").t0, long);
+	b0 := array[] of {byte 'a'};
+	b1 := llama9->cat(nil, b0);
+	b0[0] = byte 'b';
+	is("cat copies", string b1, "a");
 
 	is("system", m.system("be kind\n"), nil);
 	is("system is kept, with the newline that is dropped", m.get("system").t0, "be kind\n\n");
