@@ -53,6 +53,13 @@ func TestServerGone(t *testing.T) {
 	script(t, i, "gone", 6, s.addr, s.pid(), node(t, "1ms").addr)
 }
 
+// TestServerFrozen: a server neither hangs up nor answers, in a turn.
+func TestServerFrozen(t *testing.T) {
+	i := findInferno(t)
+	s := node(t, "1ms")
+	script(t, i, "frozen", 5, s.addr, s.pid())
+}
+
 // TestBadServers: what is no server does not hang a program.
 func TestBadServers(t *testing.T) {
 	i := findInferno(t)

@@ -17,6 +17,14 @@ func TestCoordinator(t *testing.T) {
 	checked(t, out, err, 40)
 }
 
+// TestCoordinatorFrozen: a node that neither hangs up nor answers is left.
+func TestCoordinatorFrozen(t *testing.T) {
+	i := findInferno(t)
+	a, b := node(t, "5ms"), node(t, "5ms")
+	out, err := i.exec(t, "test/coordtest $a $b $c $d freeze\n", a.addr, b.addr, a.pid(), b.pid())
+	checked(t, out, err, 25)
+}
+
 func (s *server) pid() string { return strconv.Itoa(s.cmd.Process.Pid) }
 
 // again starts s again at its address when it has ended, once.

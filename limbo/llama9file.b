@@ -30,9 +30,11 @@ rpc(op: int, file: string, mode: int, text: array of byte, ms: int): (string, st
 	return wait(<-pid, reply, ms, file);
 }
 
+# work does it with descriptors of its own: where a server hangs, a proc that was
+# killed stays until it answers, and would keep the program's pipes open.
 work(op: int, file: string, mode: int, text: array of byte, pid: chan of int, reply: chan of (string, string))
 {
-	pid <-= sys->pctl(0, nil);
+	pid <-= sys->pctl(Sys->NEWFD, nil);
 	fd := sys->open(file, mode);
 	if(fd == nil){
 		reply <-= (nil, sys->sprint("%r"));
@@ -140,7 +142,7 @@ follow(file: string, lines: int): (ref Stream, string)
 
 reader(f: ref Flow, file: string, lines: int, pid: chan of int, opened: chan of (string, string))
 {
-	pid <-= sys->pctl(0, nil);
+	pid <-= sys->pctl(Sys->NEWFD, nil);
 	fd := sys->open(file, Sys->OREAD);
 	if(fd == nil){
 		opened <-= (nil, sys->sprint("%r"));
@@ -210,7 +212,7 @@ watch(f: ref Flow, reader, pulse: int, end: ref Sys->FD)
 # pulse looks after a server that has long said nothing: it may think, or hang.
 pulse(f: ref Flow, reader: int, file: string, pid: chan of int)
 {
-	pid <-= sys->pctl(0, nil);
+	pid <-= sys->pctl(Sys->NEWFD, nil);
 	for(;;){
 		n := f.count;
 		sys->sleep(Timeout);
