@@ -78,13 +78,11 @@ func (m *member) kick() {
 func (c *Coord) follow(m *member) {
 	wait := leastBackoff
 	for {
-		begun := time.Now()
 		err := c.attend(m)
 		if m.ctx.Err() != nil {
 			return
 		}
-		c.down(m, err)
-		if time.Since(begun) > mostBackoff {
+		if c.down(m, err) {
 			wait = leastBackoff
 		}
 		select {
@@ -237,13 +235,15 @@ func (c *Coord) loops(s *Status) error {
 	return nil
 }
 
-// down takes in that a node was lost. What it was doing is done elsewhere.
-func (c *Coord) down(m *member, err error) {
+// down takes in that a node was lost, and says whether it had been there. What
+// it was doing is done elsewhere.
+func (c *Coord) down(m *member, err error) (was bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.members[m.n.name] != m {
-		return
+		return false
 	}
+	was = m.n.health.state != dead
 	if m.n.health.state != dead || m.n.err == "" {
 		c.log.Info("node down", "node", m.n.name, "addr", m.n.addr, "why", err)
 	}
@@ -253,6 +253,7 @@ func (c *Coord) down(m *member, err error) {
 	}
 	c.shown(m)
 	c.settle(time.Now())
+	return was
 }
 
 // gone says whether a start of a node is over: it does not answer, or another

@@ -262,7 +262,7 @@ func httpProcess(b *testing.B, what string) string {
 func TestHTTPHelper(t *testing.T) {
 	what := os.Getenv("LLAMA9_TEST_HTTP")
 	if what == "" {
-		t.Skip("run by BenchmarkProxy")
+		return
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
