@@ -15,7 +15,7 @@ func TestModule(t *testing.T) {
 }
 
 // killed is what sh says of a command that the script killed.
-var killed = regexp.MustCompile(`^sh: \d+ "Cat":killed$`)
+var killed = regexp.MustCompile(`^sh: \d+ "(Cat|Ask)":killed$`)
 
 // checked looks at what a test in Limbo printed: at least so many checks that
 // are ok, and no other line.

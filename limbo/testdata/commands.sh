@@ -14,6 +14,14 @@ fails 'an empty prompt' {llama9/ask < /dev/null}
 fails 'a bad parameter' {llama9/ask -p 'temprature 1' why}
 fails 'a bad flag' {llama9/ask -z why}
 
+# who is killed wants no more
+llama9/ask -p 'ignore_eos on' -p 'n_predict 100000' -p 'shift on' why > /dev/null &
+pid=$apid
+while {! grep -s 'state=decode' $n/infer/last/status} {sleep 1}
+succeeds 'kill of ask' {kill $pid}
+while {grep -s 'state=decode' $n/infer/last/status} {sleep 1}
+has 'cancels its turn' 'state=cancelled' "{cat $n/infer/last/status}
+
 y="{echo why is the sky blue | llama9/chat -p 'seed 1' -p 'n_predict 10'}
 is chat $y $x
 y="{{echo why is the sky blue; echo /usage; echo /bogus; echo /set temprature 1; echo and you; echo /usage; echo /reset} |
