@@ -76,6 +76,7 @@ func TestKernels(t *testing.T) {
 					m.shells[0].must(t, "umount "+mt.dir())
 				})
 			}
+			t.Run("coord", func(t *testing.T) { throughCoord(t, m, s) })
 			t.Run("restart", func(t *testing.T) { restart(t, m) })
 			t.Run("command", func(t *testing.T) { command(t, m) })
 			t.Run("words", func(t *testing.T) { words(t, m) })

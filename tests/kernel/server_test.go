@@ -68,6 +68,12 @@ func (s *server) start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.listen(t, tree, n.Close)
+}
+
+// listen serves tree; end ends what is behind it.
+func (s *server) listen(t testing.TB, tree *styxfs.FS, end func(context.Context) error) {
+	t.Helper()
 	if s.port == "" {
 		s.port = "0"
 	}
@@ -101,7 +107,7 @@ func (s *server) start(t testing.TB) {
 		if err := tree.Close(ctx); err != nil {
 			t.Error(err)
 		}
-		if err := n.Close(ctx); err != nil {
+		if err := end(ctx); err != nil {
 			t.Error(err)
 		}
 	}
