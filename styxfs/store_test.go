@@ -179,10 +179,13 @@ func TestSessionsComeBack(t *testing.T) {
 		}
 	}
 
+	held := s.fs.held.Load()
+
 	check := func(st *memStore) {
 		t.Helper()
 		s := keeping(t, st, clock)
 		c := s.dial("ann")
+		equal(t, "bytes held", s.fs.held.Load(), held)
 		for name, d := range dirs {
 			if name == "gone" {
 				if _, err := c.Stat(ctx, d); err == nil {

@@ -94,6 +94,7 @@ node="llama9 node --engine fake -m fake:tiny --log-level error"
 		fails(t, "llama9 mount -t kernel -A nothing -a $a $n", "does not exist")
 		fails(t, "llama9 mount -t kernel -o msize=1 -a $a $n", "the kernel does not take")
 		fails(t, "llama9 mount -t kernel --command 'echo it broke >&2; exit 3' $n", "it broke")
+		fails(t, "llama9 mount -t kernel --timeout 2s --command 'exec sleep 1000' $n", "no answer in 2s")
 		fails(t, "llama9 mount -t kernel -f -a $a $n", "for FUSE")
 		fails(t, "mkdir -p /tmp/g; chown 1000 /tmp/g; su glenda -s /bin/sh -c \"PATH=$PATH; llama9 mount -t kernel -a $a /tmp/g\"", "only root may mount")
 		must(t, "grep -c ' 9p ' /proc/mounts | grep -qx 0")
