@@ -31,7 +31,8 @@ type Graft struct {
 	Path func(remote uint64) uint64
 	// Refuse says why a file may not be reached from here; its names are
 	// from the root of the graft, and q is the server's. What is below such a
-	// directory cannot be reached either. nil refuses nothing.
+	// directory cannot be reached either, and no directory shows it. nil
+	// refuses nothing.
 	Refuse func(names []string, q ninep.Qid) error
 }
 
@@ -120,7 +121,7 @@ func (n *graftNode) Open(ctx context.Context, mode ninep.OpenMode) (ninep.Handle
 		return nil, flushed(ctx, err)
 	}
 	f, err := fs.Open(ctx, n.path(), mode)
-	return n.g.handle(ctx, f, shut, err)
+	return n.handle(ctx, f, shut, err)
 }
 
 func (n *graftNode) Create(ctx context.Context, name string, perm uint32, mode ninep.OpenMode) (ninep.Node, ninep.Handle, error) {
@@ -130,7 +131,7 @@ func (n *graftNode) Create(ctx context.Context, name string, perm uint32, mode n
 		return nil, nil, flushed(ctx, err)
 	}
 	f, err := fs.Create(ctx, made.path(), perm, mode)
-	h, err := n.g.handle(ctx, f, shut, err)
+	h, err := made.handle(ctx, f, shut, err)
 	return made, h, err
 }
 
@@ -143,13 +144,14 @@ func (n *graftNode) Wstat(ctx context.Context, c ninep.StatChange) error {
 }
 
 // handle gives what an open file is here.
-func (g *Graft) handle(ctx context.Context, f *File, shut func(bool), err error) (ninep.Handle, error) {
+func (n *graftNode) handle(ctx context.Context, f *File, shut func(bool), err error) (ninep.Handle, error) {
+	g := n.g
 	switch {
 	case err != nil:
 		shut(false)
 		return nil, flushed(ctx, err)
 	case f.Qid().Type&ninep.QTDIR != 0:
-		return &graftDir{graftOpen{g, f, shut}}, nil
+		return &graftDir{graftOpen{g, f, shut}, n.names}, nil
 	}
 	return &graftFile{graftOpen: graftOpen{g, f, shut}}, nil
 }
@@ -172,13 +174,21 @@ func (h *graftOpen) Close(ctx context.Context) error {
 	return flushed(ctx, err)
 }
 
-// A graftDir is an open directory.
-type graftDir struct{ graftOpen }
+// A graftDir is an open directory. It does not show what is refused.
+type graftDir struct {
+	graftOpen
+	names []string
+}
 
 func (h *graftDir) ReadDir(ctx context.Context) ([]ninep.Stat, error) {
 	l, err := h.f.ReadDir(ctx)
 	if err != nil {
 		return nil, flushed(ctx, err)
+	}
+	if h.g.Refuse != nil {
+		l = slices.DeleteFunc(l, func(s ninep.Stat) bool {
+			return h.g.Refuse(append(slices.Clip(h.names), s.Name), s.Qid) != nil
+		})
 	}
 	for i := range l {
 		l[i] = h.g.shown(l[i])

@@ -77,6 +77,7 @@ func TestKernels(t *testing.T) {
 				})
 			}
 			t.Run("coord", func(t *testing.T) { throughCoord(t, m, s) })
+			t.Run("deploy", func(t *testing.T) { deployment(t, m, program) })
 			t.Run("restart", func(t *testing.T) { restart(t, m) })
 			t.Run("command", func(t *testing.T) { command(t, m) })
 			t.Run("words", func(t *testing.T) { words(t, m) })
