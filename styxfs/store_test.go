@@ -289,7 +289,7 @@ func TestTurnGoesOn(t *testing.T) {
 				c.write(d+"/system", "new")
 				if made > 0 && words[made-1] == "" { // nothing of it is in out
 					st.has(t, "the empty token", func(m *memStore) bool {
-						return strings.Contains(string(slices.Concat(m.recs...)), fmt.Sprintf("\n%d - \"\"\n", 99+made))
+						return strings.Contains(string(slices.Concat(m.recs...)), fmt.Sprintf("%d - \"\"\n", 99+made))
 					})
 				}
 				began := turn.Request
