@@ -20,6 +20,11 @@ import (
 type farNode struct {
 	t     testing.TB
 	turns chan *farTurn
+
+	// Of a turn that was given up: it may begin when nobody waits for it.
+	late    []styxfs.Message
+	skipped []*farTurn
+
 	fs    *styxfs.FS
 	srv   *ninep.Server
 	event *styxfs.Events
@@ -145,6 +150,16 @@ func (n *farNode) sessions() []string {
 		}
 	}
 	return ids
+}
+
+// ended waits until the node was told to end a turn.
+func ended(t testing.TB, ft *farTurn) {
+	t.Helper()
+	select {
+	case <-ft.ctx.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("the turn goes on")
+	}
 }
 
 // turn waits for the next turn on the node.
