@@ -179,8 +179,10 @@ func TestGraftFlush(t *testing.T) {
 	if _, err := f.WriteAt(t.Context(), []byte("x"), 0); err != nil {
 		t.Error(err)
 	}
-	for g.back.Conn().inUse() == 0 {
-		time.Sleep(time.Millisecond)
+	for late := time.Now().Add(10 * time.Second); g.back.Conn().inUse() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatal("the read does not reach the server")
+		}
 	}
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
@@ -195,8 +197,10 @@ func TestGraftFlush(t *testing.T) {
 		t.Errorf("%d open", n)
 	}
 	go f.ReadAt(t.Context(), make([]byte, 10), 0)
-	for g.back.Conn().inUse() == 0 {
-		time.Sleep(time.Millisecond)
+	for late := time.Now().Add(10 * time.Second); g.back.Conn().inUse() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatal("the read does not reach the server")
+		}
 	}
 	fs.Conn().Close()
 	for late := time.Now().Add(10 * time.Second); blocks.open() != 0; time.Sleep(time.Millisecond) {
