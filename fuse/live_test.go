@@ -5,7 +5,9 @@ package fuse
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
@@ -76,6 +78,11 @@ func (t *files) count() int {
 // TestInterrupt: a signal ends a program that waits for a stream, at once,
 // and nothing else.
 func TestInterrupt(t *testing.T) {
+	// Who is started in the background by a shell ignores SIGINT, and so do
+	// those that it starts, unless it has a use for it.
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGINT)
+	defer signal.Stop(c)
 	e, step := held(answer)
 	w := mountNode(t, e)
 	w.sh("echo why is the sky blue? > $n/infer/new")
