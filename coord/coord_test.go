@@ -63,7 +63,7 @@ func bubble(t *testing.T, names string, slots int, set func(*Config), f func(r *
 				t.Errorf("%s: left are %d turns, %d suspects, %d tries; closed %v", name, m.n.inflight, m.n.suspects, len(m.tries), r.places[name].closed)
 			}
 		}
-		if n := len(r.cluster.queue.turns); n != 0 {
+		if n := len(r.cluster.queue.All()); n != 0 {
 			t.Errorf("%d turns are left in the queue", n)
 		}
 	})

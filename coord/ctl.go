@@ -30,7 +30,7 @@ func (c *Coord) Ctl(_ context.Context, cmds [][]string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return errClosed
+		return styxfs.ErrClosed
 	}
 	names := make(map[string]bool)
 	for name := range c.members {
