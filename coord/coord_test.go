@@ -59,8 +59,8 @@ func bubble(t *testing.T, names string, slots int, set func(*Config), f func(r *
 			t.Error(err)
 		}
 		for name, m := range r.members {
-			if m.n.inflight != 0 || m.n.suspects != 0 || len(m.tries) != 0 || !r.places[name].closed {
-				t.Errorf("%s: left are %d turns, %d suspects, %d tries; closed %v", name, m.n.inflight, m.n.suspects, len(m.tries), r.places[name].closed)
+			if m.n.inflight != 0 || m.n.suspects != 0 || len(m.tries) != 0 || !r.places[m.n.addr].closed {
+				t.Errorf("%s: left are %d turns, %d suspects, %d tries; closed %v", name, m.n.inflight, m.n.suspects, len(m.tries), r.places[m.n.addr].closed)
 			}
 		}
 		if n := len(r.cluster.queue.All()); n != 0 {

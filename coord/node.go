@@ -13,9 +13,10 @@ type node struct {
 	name   string // set once
 	addr   string // set once
 	order  int    // of the mounts; set once
-	source string // what has mounted it: ctl, new (it goes when that file is closed), srv:NAME; set once
+	source string // what has mounted it: ctl, flag, new (it goes when that file is closed), srv:NAME; set once
 	pulse  pulse
 
+	said    float64 // weight that the command line gave it, 0 for none; set once
 	weight  float64
 	drained bool
 

@@ -222,13 +222,7 @@ func TestSessionsComeBack(t *testing.T) {
 	again := left.killed()
 	again.due = true
 	s = keeping(t, again, clock)
-	c = s.dial("ann")
-	e := c.new()
-	c.write(e+"/prompt", "x")
-	s.turn().done()
-	c.read(e + "/out")
-	again.has(t, "a compaction", func(m *memStore) bool { return !m.due })
-	c.write(e+"/ctl", "close")
+	compact(t, s, again)
 	check(again.killed())
 }
 
