@@ -94,8 +94,13 @@ func (l *log) String() string {
 // start runs the program. It is killed at the test's end.
 func start(t testing.TB, args ...string) *process {
 	t.Helper()
+	return startAs(t, nil, args...)
+}
+
+func startAs(t testing.TB, attr *syscall.SysProcAttr, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
-	p.cmd.Stderr = &p.out
+	p.cmd.Stderr, p.cmd.SysProcAttr = &p.out, attr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -138,18 +143,26 @@ func serve(t testing.TB, args ...string) (addr string, fs *mnt.Fsys, p *process)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	addr = "unix!" + dir + "/node"
 	p = start(t, append([]string{"node", "--listen", addr}, args...)...)
-	until(t, "the node answers", func() bool {
+	fs = p.dial(t, addr)
+	until(t, "the model is loaded", func() bool { return strings.Contains(readFile(t, fs, "model"), " state=loaded ") })
+	return addr, fs, p
+}
+
+// dial gives the tree that p serves at addr, once it does.
+func (p *process) dial(t testing.TB, addr string) (fs *mnt.Fsys) {
+	t.Helper()
+	until(t, "it answers", func() (ok bool) {
 		select {
 		case <-p.ended:
-			t.Fatalf("the node ended: %v\n%s", p.err, &p.out)
+			t.Fatalf("llama9 ended: %v\n%s", p.err, &p.out)
 		default:
 		}
+		var err error
 		fs, err = mnt.Dial(context.Background(), addr, mnt.Options{})
 		return err == nil
 	})
 	t.Cleanup(func() { fs.Close() })
-	until(t, "the model is loaded", func() bool { return strings.Contains(readFile(t, fs, "model"), " state=loaded ") })
-	return addr, fs, p
+	return fs
 }
 
 // until tries again until ok, for at most the deadline.

@@ -175,10 +175,7 @@ func TestRestartCoordinator(t *testing.T) {
 	coordinator := func() *process {
 		addr := "unix!" + dir + "/coord"
 		p := start(t, "coord", "--listen", addr, "--state", dir+"/state", "--node", "a=unix!"+dir+"/a", "--node", "b=unix!"+dir+"/b")
-		until(t, "the coordinator answers", func() bool {
-			fs, err = mnt.Dial(context.Background(), addr, mnt.Options{})
-			return err == nil
-		})
+		fs = p.dial(t, addr)
 		return p
 	}
 	node("a")
