@@ -43,6 +43,8 @@ type Coord struct {
 	dir  *Dir
 	stat stats
 
+	spawn func(f func()) // runs f, a node's part of a turn, as one of work; tests have their own
+
 	mu       sync.Mutex // guards below; before try.mu
 	cluster  *cluster
 	members  map[string]*member
@@ -87,7 +89,7 @@ func New(cfg Config) (*Coord, error) {
 	for _, m := range cfg.Expect {
 		c.cluster.expected[m] = true
 	}
-	c.dir = &Dir{c: c}
+	c.dir, c.spawn = &Dir{c: c}, c.work.Go
 	c.ctx, c.stop = context.WithCancelCause(context.Background())
 	c.work.Go(c.clock)
 	return c, nil
