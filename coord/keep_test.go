@@ -74,6 +74,15 @@ func TestMountAgain(t *testing.T) {
 			"mount a a\nmount a a\nmount a c": "mount: a: in use",
 			"unmount a\nmount a b\nmount a a": "mount: a: in use",
 			"mount a a weight=0":              "0: not a weight",
+			"mount b b weight=-1":             "-1: not a weight",
+			"mount b b weight=NaN":            "NaN: not a weight",
+			"mount b b weight=Inf":            "Inf: not a weight",
+			"mount b b weight=":               "\"\": not a weight",
+			"weight a 0":                      "0: not a weight",
+			"weight a -1":                     "-1: not a weight",
+			"weight a NaN":                    "NaN: not a weight",
+			"weight a 1e999":                  "1e999: not a weight",
+			"weight x 1":                      "x: no such node",
 		} {
 			if err := r.tryCtl(lines); err == nil || !strings.Contains(err.Error(), word) {
 				t.Errorf("%q: %v, want %s", lines, err, word)

@@ -63,15 +63,20 @@ func (p *pulse) beat(at time.Duration, engine bool) {
 	}
 }
 
-// mostSlots bounds what is believed of a node's slots.
-const mostSlots = 1 << 16
+// What is believed of a node at most: slots, and tokens a second.
+const (
+	mostSlots = 1 << 16
+	mostRate  = 1e12
+)
 
 // tell takes in what a status or a load event says.
 func (n *node) tell(slots, busy, queue int, rate float64) {
 	n.slots = min(max(slots, 0), mostSlots)
 	n.busy = min(max(busy, 0), mostSlots)
 	n.queue = min(max(queue, 0), mostSlots)
-	n.rate = rate
+	if n.rate = 0; rate > 0 && rate < mostRate { // it may be no number
+		n.rate = rate
+	}
 	n.held = time.Time{}
 }
 

@@ -78,7 +78,7 @@ func TestLineCut(t *testing.T) {
 	needNetworks(t)
 	const tokens = 200
 	flags := []string{"--engine", "fake", "-m", "fake:words,step=5ms", "--alias", "words", "-c", "8192"}
-	want := unbroken(t, 2, tokens, flags...)[1]
+	want := unbroken(t, 2, tokens, "--engine", "fake", "-m", "fake:words", "--alias", "words")[1]
 
 	c := newLine(t, flags...)
 	for _, state := range []string{"slow", "down"} {
