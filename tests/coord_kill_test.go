@@ -67,7 +67,7 @@ func TestPoison(t *testing.T) {
 	dead := 0
 	for _, p := range c.nodes {
 		select {
-		case <-p.ended:
+		case <-p.Ended:
 			dead++
 		default:
 		}

@@ -36,7 +36,7 @@ func needNetworks(t testing.TB) {
 // ip runs ip(8) in the network of p.
 func (p *process) ip(t testing.TB, args ...string) {
 	t.Helper()
-	args = append([]string{"--net=/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/ns/net", "ip"}, args...)
+	args = append([]string{"--net=/proc/" + strconv.Itoa(p.Cmd.Process.Pid) + "/ns/net", "ip"}, args...)
 	if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
 		t.Fatalf("nsenter %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
@@ -57,7 +57,7 @@ func newLine(t testing.TB, flags ...string) *cluster {
 	a := startAs(t, alone, append([]string{"node", "--listen", "tcp!0.0.0.0!5640", "--insecure", "--log-level", "warn"}, flags...)...)
 	c.coord = startAs(t, alone, "coord", "--listen", c.addr, "--node", "b="+c.at("b"))
 	c.nodes["a"] = a
-	c.coord.ip(t, "link", "add", "l9", "type", "veth", "peer", "name", "l9", "netns", strconv.Itoa(a.cmd.Process.Pid))
+	c.coord.ip(t, "link", "add", "l9", "type", "veth", "peer", "name", "l9", "netns", strconv.Itoa(a.Cmd.Process.Pid))
 	for p, addr := range map[*process]string{c.coord: "10.9.9.1/24", a: "10.9.9.2/24"} {
 		p.ip(t, "addr", "add", addr, "dev", "l9")
 		p.ip(t, "link", "set", "l9", "up")

@@ -32,6 +32,7 @@ var table = map[string]struct{ ours, others []string }{
 	"limbo":               {nil, nil},
 	"model":               {nil, nil},
 	"tests/bench":         {nil, nil},
+	"tests/proc":          {nil, nil},
 	"tests/peers":         {nil, nil}, // tests only
 	"tests/kernel":        {nil, nil}, // tests only
 	"tests":               {nil, nil}, // tests only
