@@ -20,7 +20,7 @@ test:V:
 	tests/run
 
 vet:V:
-	gofmt -l cmd coord deploy fuse journal limbo mnt model ninep node styxfs tests
+	gofmt -l cmd coord deploy fuse journal limbo mnt model ninep node queue styxfs tests
 	go vet ./...
 
 deb:V:

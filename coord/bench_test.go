@@ -47,7 +47,7 @@ func BenchmarkPick(b *testing.B) {
 					if n == nil {
 						b.Fatal("no place")
 					}
-					c.queue.add(t)
+					c.queue.Add(t)
 					c.dispatch(n, t, now)
 					busy, at = append(busy, t), append(at, n)
 					if len(busy) == 4*nodes { // half full: all end

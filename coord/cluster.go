@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"llama9/queue"
 	"llama9/styxfs"
 )
 
@@ -21,7 +22,7 @@ type cluster struct {
 	rows     []row           // of nodes
 	hosts    map[string][]host
 	sum      load // of nodes
-	queue    queue
+	queue    queue.Queue[*turn]
 	homes    map[uint64]home // by session
 	robin    map[string]string
 	index    index
@@ -141,7 +142,7 @@ func (c *cluster) lost(n *node, why string) {
 
 // dispatch counts a turn that goes to n, before it goes.
 func (c *cluster) dispatch(n *node, t *turn, now time.Time) {
-	c.queue.remove(t, true)
+	c.queue.Remove(t, true)
 	n.inflight++
 	n.served++
 	t.suspected = t.suspect()

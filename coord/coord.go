@@ -43,6 +43,8 @@ type Coord struct {
 	dir  *Dir
 	stat stats
 
+	spawn func(f func()) // runs f, a node's part of a turn, as one of work; tests have their own
+
 	mu       sync.Mutex // guards below; before try.mu
 	cluster  *cluster
 	members  map[string]*member
@@ -51,11 +53,6 @@ type Coord struct {
 	closed   bool
 	told     load
 }
-
-var (
-	errQueueFull = errors.New("queue full")
-	errClosed    = errors.New("shut down")
-)
 
 var (
 	_ styxfs.Backend   = (*Coord)(nil)
@@ -92,7 +89,7 @@ func New(cfg Config) (*Coord, error) {
 	for _, m := range cfg.Expect {
 		c.cluster.expected[m] = true
 	}
-	c.dir = &Dir{c: c}
+	c.dir, c.spawn = &Dir{c: c}, c.work.Go
 	c.ctx, c.stop = context.WithCancelCause(context.Background())
 	c.work.Go(c.clock)
 	return c, nil
@@ -107,7 +104,7 @@ func (c *Coord) Close(ctx context.Context) error {
 		m.close()
 	}
 	c.mu.Unlock()
-	c.stop(errClosed)
+	c.stop(styxfs.ErrClosed)
 	done := make(chan struct{})
 	go func() {
 		c.work.Wait()
@@ -184,8 +181,8 @@ func (c *Coord) settle(now time.Time, changed ...*node) {
 		m.tries[y] = true
 		t.placed <- y
 	}
-	if len(c.cluster.queue.turns) > 0 {
-		for i, t := range c.cluster.queue.order(now) {
+	if len(c.cluster.queue.All()) > 0 {
+		for i, t := range c.cluster.queue.Order(now) {
 			if t.position != i+1 {
 				t.position = i + 1
 				t.wake()
@@ -226,7 +223,7 @@ func (c *Coord) generate(ctx context.Context, t *turn) (styxfs.Outcome, error) {
 			return t.end(styxfs.Outcome{Reason: reasonOf(context.Cause(ctx))}), context.Cause(ctx)
 		case <-c.ctx.Done():
 			c.withdraw(t)
-			return t.end(styxfs.Outcome{Reason: styxfs.ReasonErr}), errClosed
+			return t.end(styxfs.Outcome{Reason: styxfs.ReasonErr}), styxfs.ErrClosed
 		}
 	}
 }
@@ -245,7 +242,7 @@ func (c *Coord) enqueue(t *turn) (styxfs.Reason, error) {
 		return styxfs.Client, errors.New("model " + styxfs.Quote(t.model) + ": unknown")
 	}
 	c.work.Add(1)
-	c.cluster.queue.add(t)
+	c.cluster.queue.Add(t)
 	c.settle(time.Now())
 	return "", nil
 }
@@ -254,9 +251,9 @@ func (c *Coord) enqueue(t *turn) (styxfs.Reason, error) {
 func (c *Coord) admit() error {
 	switch {
 	case c.closed:
-		return errClosed
-	case c.cluster.queue.fresh >= c.cfg.QueueSize:
-		return errQueueFull
+		return styxfs.ErrClosed
+	case c.cluster.queue.Fresh() >= c.cfg.QueueSize:
+		return styxfs.ErrQueueFull
 	}
 	return nil
 }
@@ -273,7 +270,7 @@ func (c *Coord) Admit() error {
 func (c *Coord) withdraw(t *turn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cluster.queue.remove(t, false) {
+	if c.cluster.queue.Remove(t, false) {
 		c.settle(time.Now())
 		return
 	}
@@ -348,7 +345,7 @@ func (c *Coord) finish(y *try, res result) (o styxfs.Outcome, err error, ended b
 		n.refuse(now)
 	}
 	if gone {
-		t.again = true
+		t.Again = true
 	}
 	if len(t.text) > 0 && t.vocab == nil {
 		t.vocab = y.model
@@ -359,9 +356,9 @@ func (c *Coord) finish(y *try, res result) (o styxfs.Outcome, err error, ended b
 	switch {
 	case err != nil:
 	case c.closed:
-		err = errClosed
+		err = styxfs.ErrClosed
 	default:
-		c.cluster.queue.add(t)
+		c.cluster.queue.Add(t)
 		return o, nil, false
 	}
 	return t.end(styxfs.Outcome{Reason: styxfs.ReasonErr}), err, true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -17,8 +18,9 @@ import (
 
 // What can mount a node, beside srv:NAME.
 const (
-	byCtl = "ctl"
-	byNew = "new"
+	byCtl  = "ctl"
+	byFlag = "flag" // of the command line
+	byNew  = "new"
 )
 
 // mostName bounds the name of a node.
@@ -30,15 +32,12 @@ func (c *Coord) Ctl(_ context.Context, cmds [][]string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return errClosed
+		return styxfs.ErrClosed
 	}
-	names := make(map[string]bool)
-	for name := range c.members {
-		names[name] = true
-	}
+	nodes := c.byName()
 	var acts []func()
 	for _, w := range cmds {
-		act, err := c.command(w, names)
+		act, err := c.command(w, nodes)
 		if err != nil {
 			return err
 		}
@@ -54,41 +53,50 @@ func (c *Coord) Ctl(_ context.Context, cmds [][]string) error {
 	return nil
 }
 
+// byName gives the nodes by their names. mu is held.
+func (c *Coord) byName() map[string]*node {
+	nodes := make(map[string]*node)
+	for name, m := range c.members {
+		nodes[name] = m.n
+	}
+	return nodes
+}
+
 // A verb is a command of ctl: how many words follow it, at least and at most,
-// and what it does. names are the nodes that the lines before it leave.
+// and what it does. nodes are those that the lines before it leave, by name.
 type verb struct {
 	least, most int
-	plan        func(c *Coord, args []string, names map[string]bool) (func(), error)
+	plan        func(c *Coord, args []string, nodes map[string]*node) (func(), error)
 }
 
 var verbs = map[string]verb{
 	"mount":   {2, 3, (*Coord).planMount},
 	"unmount": {1, 1, (*Coord).planUnmount},
-	"drain": {1, 1, func(c *Coord, a []string, names map[string]bool) (func(), error) {
-		return c.planDrain(a[0], names, true)
+	"drain": {1, 1, func(c *Coord, a []string, nodes map[string]*node) (func(), error) {
+		return planDrain(nodes[a[0]], a[0], true)
 	}},
-	"undrain": {1, 1, func(c *Coord, a []string, names map[string]bool) (func(), error) {
-		return c.planDrain(a[0], names, false)
+	"undrain": {1, 1, func(c *Coord, a []string, nodes map[string]*node) (func(), error) {
+		return planDrain(nodes[a[0]], a[0], false)
 	}},
 	"weight":   {2, 2, (*Coord).planWeight},
 	"strategy": {1, 1, (*Coord).planStrategy},
 	"failover": {1, 1, (*Coord).planFailover},
-	"default": {1, 1, func(c *Coord, a []string, _ map[string]bool) (func(), error) {
+	"default": {1, 1, func(c *Coord, a []string, _ map[string]*node) (func(), error) {
 		return func() { c.cluster.standard = a[0] }, nil
 	}},
-	"expect": {1, 1, func(c *Coord, a []string, _ map[string]bool) (func(), error) {
+	"expect": {1, 1, func(c *Coord, a []string, _ map[string]*node) (func(), error) {
 		return func() { c.cluster.expected[a[0]] = true }, nil
 	}},
-	"pause": {0, 0, func(c *Coord, _ []string, _ map[string]bool) (func(), error) {
+	"pause": {0, 0, func(c *Coord, _ []string, _ map[string]*node) (func(), error) {
 		return func() { c.cluster.paused = true }, nil
 	}},
-	"resume": {0, 0, func(c *Coord, _ []string, _ map[string]bool) (func(), error) {
+	"resume": {0, 0, func(c *Coord, _ []string, _ map[string]*node) (func(), error) {
 		return func() { c.cluster.paused = false }, nil
 	}},
 }
 
 // command checks one line and gives what it does. mu is held.
-func (c *Coord) command(w []string, names map[string]bool) (func(), error) {
+func (c *Coord) command(w []string, nodes map[string]*node) (func(), error) {
 	v, ok := verbs[w[0]]
 	if !ok {
 		return nil, fmt.Errorf("%s: unknown", clip(w[0]))
@@ -96,46 +104,76 @@ func (c *Coord) command(w []string, names map[string]bool) (func(), error) {
 	if n := len(w) - 1; n < v.least || n > v.most {
 		return nil, fmt.Errorf("%s: %d words after it, wants %d", w[0], n, v.least)
 	}
-	act, err := v.plan(c, w[1:], names)
+	act, err := v.plan(c, w[1:], nodes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", w[0], err)
 	}
 	return act, nil
 }
 
-func (c *Coord) planMount(a []string, names map[string]bool) (func(), error) {
-	n, p, err := c.makeNode(a)
+// planMount mounts a node. One that ctl or the command line has mounted there
+// already stays as it is, so that the lines of ctl can be written back.
+func (c *Coord) planMount(a []string, nodes map[string]*node) (func(), error) {
+	n, err := parseNode(a)
 	if err != nil {
 		return nil, err
 	}
-	if names[n.name] {
-		return nil, fmt.Errorf("%s: in use", n.name)
+	if old := nodes[n.name]; old != nil {
+		if !old.byHand() || old.addr != n.addr {
+			return nil, fmt.Errorf("%s: in use", n.name)
+		}
+		return func() {
+			if len(a) > 2 {
+				old.weight = n.weight
+			}
+		}, nil
 	}
-	names[n.name] = true
+	p, err := c.open(n)
+	if err != nil {
+		return nil, err
+	}
+	nodes[n.name] = n
 	return func() { c.mount(n, p) }, nil
 }
 
+// byHand says whether n is there because somebody who runs the coordinator
+// said so: it is one of the settings.
+func (n *node) byHand() bool { return n.source == byCtl || n.source == byFlag }
+
 // makeNode makes a node of NAME ADDR [weight=W].
 func (c *Coord) makeNode(a []string) (*node, Place, error) {
-	if err := checkName(a[0]); err != nil {
+	n, err := parseNode(a)
+	if err != nil {
 		return nil, nil, err
+	}
+	p, err := c.open(n)
+	return n, p, err
+}
+
+func parseNode(a []string) (*node, error) {
+	if err := checkName(a[0]); err != nil {
+		return nil, err
 	}
 	n := &node{name: a[0], addr: a[1], source: byCtl, weight: 1}
 	for _, w := range a[2:] {
 		name, value, _ := strings.Cut(w, "=")
 		if name != "weight" {
-			return nil, nil, fmt.Errorf("%s: unknown", clip(w))
+			return nil, fmt.Errorf("%s: unknown", clip(w))
 		}
 		var err error
 		if n.weight, err = parseWeight(value); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
+	return n, nil
+}
+
+func (c *Coord) open(n *node) (Place, error) {
 	p, err := c.cfg.Open(n.addr)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", clip(n.addr), err)
+		return nil, fmt.Errorf("%s: %w", clip(n.addr), err)
 	}
-	return n, p, nil
+	return p, nil
 }
 
 // checkName says why name can be no node's: it is a directory of node/.
@@ -165,40 +203,41 @@ func parseWeight(s string) (float64, error) {
 	return w, nil
 }
 
-func (c *Coord) planUnmount(a []string, names map[string]bool) (func(), error) {
-	if !names[a[0]] {
+func (c *Coord) planUnmount(a []string, nodes map[string]*node) (func(), error) {
+	if nodes[a[0]] == nil {
 		return nil, errUnknown(a[0])
 	}
-	delete(names, a[0])
+	delete(nodes, a[0])
 	return func() { c.unmount(c.members[a[0]]) }, nil
 }
 
-func (c *Coord) planDrain(name string, names map[string]bool, on bool) (func(), error) {
-	if !names[name] {
+func planDrain(n *node, name string, on bool) (func(), error) {
+	if n == nil {
 		return nil, errUnknown(name)
 	}
-	return func() { c.members[name].n.drained = on }, nil
+	return func() { n.drained = on }, nil
 }
 
-func (c *Coord) planWeight(a []string, names map[string]bool) (func(), error) {
-	if !names[a[0]] {
+func (c *Coord) planWeight(a []string, nodes map[string]*node) (func(), error) {
+	n := nodes[a[0]]
+	if n == nil {
 		return nil, errUnknown(a[0])
 	}
 	w, err := parseWeight(a[1])
 	if err != nil {
 		return nil, err
 	}
-	return func() { c.members[a[0]].n.weight = w }, nil
+	return func() { n.weight = w }, nil
 }
 
-func (c *Coord) planStrategy(a []string, _ map[string]bool) (func(), error) {
+func (c *Coord) planStrategy(a []string, _ map[string]*node) (func(), error) {
 	if !slices.Contains(Strategies, a[0]) {
 		return nil, fmt.Errorf("%s: not %s", clip(a[0]), strings.Join(Strategies, ", "))
 	}
 	return func() { c.cluster.strategy = a[0] }, nil
 }
 
-func (c *Coord) planFailover(a []string, _ map[string]bool) (func(), error) {
+func (c *Coord) planFailover(a []string, _ map[string]*node) (func(), error) {
 	if a[0] != "resume" && a[0] != "strict" {
 		return nil, fmt.Errorf("%s: not resume or strict", clip(a[0]))
 	}
@@ -223,20 +262,15 @@ func (c *Coord) Settings() [][]string {
 	defer c.mu.Unlock()
 	lines := [][]string{{"strategy", c.cluster.strategy}, {"failover", c.failover}}
 	for _, n := range c.cluster.nodes {
-		if n.source != byCtl {
+		if !n.byHand() {
 			continue
 		}
-		lines = append(lines, []string{"mount", n.name, n.addr, "weight=" + strconv.FormatFloat(n.weight, 'g', -1, 64)})
+		lines = append(lines, n.mountLine())
 		if n.drained {
 			lines = append(lines, []string{"drain", n.name})
 		}
 	}
-	var expected []string
-	for m := range c.cluster.expected {
-		expected = append(expected, m)
-	}
-	slices.Sort(expected)
-	for _, m := range expected {
+	for _, m := range slices.Sorted(maps.Keys(c.cluster.expected)) {
 		lines = append(lines, []string{"expect", m})
 	}
 	if m := c.cluster.standard; m != "" {
@@ -247,3 +281,9 @@ func (c *Coord) Settings() [][]string {
 	}
 	return append(lines, []string{"resume"})
 }
+
+func (n *node) mountLine() []string {
+	return []string{"mount", n.name, n.addr, "weight=" + weightText(n.weight)}
+}
+
+func weightText(w float64) string { return strconv.FormatFloat(w, 'g', -1, 64) }

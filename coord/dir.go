@@ -231,7 +231,7 @@ func (n *node) attrs() []styxfs.Attr {
 	}
 	return []styxfs.Attr{
 		{Name: "name", Value: n.name}, {Name: "addr", Value: n.addr}, {Name: "state", Value: n.state()},
-		{Name: "weight", Value: strconv.FormatFloat(n.weight, 'g', -1, 64)},
+		{Name: "weight", Value: weightText(n.weight)},
 		{Name: "slots", Value: strconv.Itoa(n.slots)}, {Name: "busy", Value: strconv.Itoa(n.busy)}, {Name: "queue", Value: strconv.Itoa(n.queue)},
 		{Name: "inflight", Value: strconv.Itoa(n.inflight)}, {Name: "served", Value: strconv.FormatUint(n.served, 10)},
 		{Name: "rtt", Value: n.rtt.Round(time.Microsecond).String()}, {Name: "tokens/s", Value: strconv.FormatFloat(n.rate, 'f', 1, 64)},

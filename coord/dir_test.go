@@ -170,7 +170,7 @@ func TestMountBad(t *testing.T) {
 			return strings.Contains(l, " state=down ") && strings.Contains(l, word)
 		})
 	}
-	for _, words := range [][]string{{"good", good}, {"self", good}} {
+	for _, words := range [][]string{{"good", newNode(t)}, {"self", good}} {
 		if err := c.Ctl(ctx, [][]string{append([]string{"mount"}, words...)}); err == nil || !strings.Contains(err.Error(), words[0]+": in use") {
 			t.Errorf("a name twice: %v", err)
 		}

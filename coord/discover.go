@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"llama9/styxfs"
 )
 
 // discoverEvery is how often a name is looked up.
@@ -48,7 +50,7 @@ func (c *Coord) found(source string, records []*net.SRV) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return errClosed
+		return styxfs.ErrClosed
 	}
 	var first error
 	have := make(map[string]bool)

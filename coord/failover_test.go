@@ -23,7 +23,7 @@ func TestFailoverFirst(t *testing.T) {
 	}
 	s.waits() // a is free, but has lost it
 	urgent := s.ask("v")
-	urgent.priority = 10
+	urgent.Priority = 10
 	s.node("a").drained = true
 	s.done(two, 1, 0)
 	s.goes(one, "b", "")
@@ -220,13 +220,12 @@ func TestFailoverCandidates(t *testing.T) {
 	one.vocab, one.need = &m, 200
 	s.loses(one, false)
 	other := s.ask("v")
-	other.again = true // it goes first where it can
-	other.arrival = 0
+	other.Again = true // it goes first where it can
 	s.node("d").drained = true
 	s.node("a").drained = true
-	s.queue.remove(one, false)
+	s.queue.Remove(one, false)
 	s.goes(other, "b", "")
-	s.queue.add(one)
+	s.queue.Add(one)
 	s.goes(one, "c", "") // it knows the tokens; that it is too small is its to say
 	s.loses(one, false)
 	s.node("d").drained = false

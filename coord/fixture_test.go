@@ -47,7 +47,7 @@ func (s *script) say(session uint64, user string, prompts ...string) *turn {
 		r.Messages = append(r.Messages, styxfs.Message{Role: "user", Content: p})
 	}
 	t := newTurn(r, nil, s.now)
-	s.queue.add(t)
+	s.queue.Add(t)
 	return t
 }
 
@@ -95,7 +95,7 @@ func (s *script) loses(t *turn, died bool) error {
 	s.returned(n, t)
 	delete(s.where, t)
 	if err == nil {
-		s.queue.add(t)
+		s.queue.Add(t)
 	}
 	return err
 }

@@ -13,9 +13,10 @@ type node struct {
 	name   string // set once
 	addr   string // set once
 	order  int    // of the mounts; set once
-	source string // what has mounted it: ctl, new (it goes when that file is closed), srv:NAME; set once
+	source string // what has mounted it: ctl, flag, new (it goes when that file is closed), srv:NAME; set once
 	pulse  pulse
 
+	said    float64 // weight that the command line gave it, 0 for none; set once
 	weight  float64
 	drained bool
 
@@ -62,15 +63,20 @@ func (p *pulse) beat(at time.Duration, engine bool) {
 	}
 }
 
-// mostSlots bounds what is believed of a node's slots.
-const mostSlots = 1 << 16
+// What is believed of a node at most: slots, and tokens a second.
+const (
+	mostSlots = 1 << 16
+	mostRate  = 1e12
+)
 
 // tell takes in what a status or a load event says.
 func (n *node) tell(slots, busy, queue int, rate float64) {
 	n.slots = min(max(slots, 0), mostSlots)
 	n.busy = min(max(busy, 0), mostSlots)
 	n.queue = min(max(queue, 0), mostSlots)
-	n.rate = rate
+	if n.rate = 0; rate > 0 && rate < mostRate { // it may be no number
+		n.rate = rate
+	}
 	n.held = time.Time{}
 }
 

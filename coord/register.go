@@ -108,7 +108,7 @@ func (c *Coord) register(ctx context.Context, words []string) (*member, error) {
 		c.mu.Lock()
 		if c.closed {
 			c.mu.Unlock()
-			return nil, errClosed
+			return nil, styxfs.ErrClosed
 		}
 		old := c.members[n.name]
 		if old == nil {

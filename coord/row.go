@@ -130,7 +130,7 @@ func (c *cluster) candidates(t *turn, now time.Time) []*row {
 // restrict gives what a turn that has lost a node wants of the next one; nil:
 // nothing.
 func (c *cluster) restrict(t *turn, hosts []host) func(r *row, m *styxfs.Model) bool {
-	if !t.again {
+	if !t.Again {
 		return nil
 	}
 	some := func(f func(n *node, m *styxfs.Model) bool) bool {

@@ -110,7 +110,7 @@ func (s *sim) ask(a simAsk) {
 	t := newTurn(r, nil, s.now)
 	t.ids = nil
 	s.asked++
-	s.queue.add(t)
+	s.queue.Add(t)
 	s.jobs[t] = a
 	s.place()
 }
@@ -135,7 +135,7 @@ func (s *sim) place() {
 		prefill := time.Duration(float64(prompt-cached) * float64(simPrefill) * crowd)
 		s.prompt += float64(prompt)
 		s.cached += float64(cached)
-		s.first = append(s.first, s.now.Sub(t.since)+prefill)
+		s.first = append(s.first, s.now.Sub(t.Since)+prefill)
 		s.at(prefill+time.Duration(float64(a.tokens)*float64(simDecode)*crowd), func() {
 			answer := strings.Repeat("w ", 2*a.tokens)
 			chain, _ := chainOf(append(slices.Clip(a.messages), styxfs.Message{Role: "assistant", Content: answer}))

@@ -19,7 +19,7 @@ type load struct{ slots, busy, queue int }
 // loadNow is the load of all nodes, and of the queue here. mu is held.
 func (c *Coord) loadNow() load {
 	l := c.cluster.sum
-	l.queue += len(c.cluster.queue.turns)
+	l.queue += len(c.cluster.queue.All())
 	return l
 }
 
@@ -156,7 +156,7 @@ func (c *Coord) Collect(out chan<- prometheus.Metric) {
 	count(descMissed, c.stat.missed.Load())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	gauge(descQueue, float64(len(c.cluster.queue.turns)))
+	gauge(descQueue, float64(len(c.cluster.queue.All())))
 	gauge(descMembers, float64(len(c.cluster.nodes)))
 	for _, n := range c.cluster.nodes {
 		up := 0.0

@@ -38,17 +38,17 @@ const prefillGuess = 500
 // is called until it gives none.
 func (c *cluster) next(now time.Time) (*turn, *node, string) {
 	at := now.UnixNano()
-	if c.paused || len(c.queue.turns) == 0 || !slices.ContainsFunc(c.rows, func(r row) bool { return r.open(at) }) {
+	if c.paused || len(c.queue.All()) == 0 || !slices.ContainsFunc(c.rows, func(r row) bool { return r.open(at) }) {
 		return nil, nil, ""
 	}
 	var none []string // models that there is no place for
-	for _, t := range c.queue.order(now) {
+	for _, t := range c.queue.Order(now) {
 		if t.model == "" {
 			if t.model = c.defaultModel(); t.model == "" {
 				continue
 			}
 		}
-		plain := !t.again && c.homes[t.session].node == ""
+		plain := !t.Again && c.homes[t.session].node == ""
 		if plain && slices.Contains(none, t.model) {
 			continue
 		}
@@ -164,7 +164,7 @@ func among(l []*row, n *node) bool {
 // compute elsewhere.
 func (c *cluster) sticky(t *turn, now time.Time) (n *node, wait bool) {
 	h, ok := c.homes[t.session]
-	if !ok || t.again {
+	if !ok || t.Again {
 		return nil, false
 	}
 	n = c.node(h.node)
@@ -178,7 +178,7 @@ func (c *cluster) sticky(t *turn, now time.Time) (n *node, wait bool) {
 	if per == 0 {
 		per = time.Second / prefillGuess
 	}
-	return nil, now.Sub(t.since) < per*time.Duration(h.tokens)
+	return nil, now.Sub(t.Since) < per*time.Duration(h.tokens)
 }
 
 // fits says whether a context can hold so many tokens. One that is not known

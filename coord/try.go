@@ -200,7 +200,7 @@ func (y *try) run(ctx context.Context) result {
 
 	there, cancel := context.WithCancelCause(ctx)
 	done := make(chan result, 1)
-	y.c.work.Go(func() {
+	y.c.spawn(func() {
 		defer cancel(nil)
 		o, err := y.m.place.Generate(there, r, y)
 		y.c.back(y)

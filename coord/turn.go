@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"llama9/queue"
 	"llama9/styxfs"
 )
 
@@ -17,22 +18,19 @@ type turn struct {
 	r    *styxfs.Request // set once
 	sink styxfs.Sink     // set once
 
+	queue.Entry // Again: it has lost its node
+
 	session  uint64
-	user     string
-	priority int
 	messages []styxfs.Message
 	chain    []uint64 // of messages
 	size     int      // their bytes
-	since    time.Time
 
 	placed chan *try     // of size 1: where it is to run
 	poke   chan struct{} // of size 1: its position is another
 
 	// Coord.mu guards these.
 	model     string
-	arrival   uint64
 	position  int
-	again     bool            // it has lost its node
 	tried     map[string]bool // incarnations that it lost
 	lost      []string        // their names
 	deaths    int             // of those, the ones that hung up
@@ -60,8 +58,9 @@ const mostLosses = 3
 
 func newTurn(r *styxfs.Request, sink styxfs.Sink, now time.Time) *turn {
 	t := &turn{
-		r: r, sink: sink, session: r.Session, user: r.User, priority: r.Params.Priority, messages: r.Messages,
-		model: r.Params.Model, since: now, ids: slices.Clone(r.Prefix),
+		r: r, sink: sink, session: r.Session, messages: r.Messages,
+		Entry: queue.Entry{User: r.User, Priority: r.Params.Priority, Since: now},
+		model: r.Params.Model, ids: slices.Clone(r.Prefix),
 		placed: make(chan *try, 1), poke: make(chan struct{}, 1), tried: make(map[string]bool),
 	}
 	t.chain, t.size = chainOf(r.Messages)
@@ -143,7 +142,7 @@ func (t *turn) loss(n *node, id string, died, strict bool) error {
 	if died {
 		t.deaths++
 	}
-	t.again, t.fresh = true, 0
+	t.Again, t.fresh = true, 0
 	switch {
 	case strict:
 		return fmt.Errorf("node %s lost", n.name)

@@ -25,7 +25,7 @@ func TestCoordinatorFrozen(t *testing.T) {
 	checked(t, out, err, 25)
 }
 
-func (s *server) pid() string { return strconv.Itoa(s.cmd.Process.Pid) }
+func (s *server) pid() string { return strconv.Itoa(s.Cmd.Process.Pid) }
 
 // again starts s again at its address when it has ended, once.
 func again(t *testing.T, s *server) {
@@ -33,12 +33,12 @@ func again(t *testing.T, s *server) {
 	var next *exec.Cmd
 	go func() {
 		defer close(done)
-		<-s.ended
+		<-s.Ended
 		if s.stopped.Load() {
 			return
 		}
-		args := s.cmd.Args[1 : len(s.cmd.Args)-1]
-		next = exec.Command(s.cmd.Path, append(args, s.addr)...)
+		args := s.Cmd.Args[1 : len(s.Cmd.Args)-1]
+		next = exec.Command(s.Cmd.Path, append(args, s.addr)...)
 		if err := next.Start(); err != nil {
 			t.Error(err)
 			next = nil
@@ -60,5 +60,5 @@ func TestMountedCoordinator(t *testing.T) {
 	a, b := node(t, "1ms"), node(t, "1ms")
 	c := serve(t, "coord", "--node", "a="+a.addr)
 	out, err := i.exec(t, "test/mountedtest $a $b\n", c.addr, b.addr)
-	checked(t, out, err, 20)
+	checked(t, out, err, 21)
 }

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"llama9/tests/proc"
 )
 
 // deadline is how long anything may take that happens by itself. It is never
@@ -40,18 +42,9 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	built.dir = dir
-	built.program = sync.OnceValues(buildProgram)
+	built.program = sync.OnceValues(func() (string, error) { return proc.Build(dir) })
 	built.dis = sync.OnceValues(compile)
 	return m.Run()
-}
-
-func buildProgram() (string, error) {
-	program := filepath.Join(built.dir, "llama9")
-	out, err := exec.Command("go", "build", "-o", program, "llama9/cmd/llama9").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %v\n%s", err, out)
-	}
-	return program, nil
 }
 
 // An inferno is an emu, and the Inferno tree that it runs on.
@@ -181,37 +174,17 @@ func (i inferno) run(script string) (string, error) {
 	return text, nil
 }
 
-// A log is written by one and read by another.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // A server is a llama9 that listens on loopback TCP.
 type server struct {
-	cmd     *exec.Cmd
+	*proc.Process
 	addr    string
-	out     log
-	ended   chan struct{}
 	stopped atomic.Bool // by the test's end
 }
 
 func (s *server) stop() {
 	s.stopped.Store(true)
-	s.cmd.Process.Kill()
-	<-s.ended
+	s.Cmd.Process.Kill()
+	<-s.Ended
 }
 
 var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
@@ -223,33 +196,20 @@ func serve(t *testing.T, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{cmd: exec.Command(program, append(args, "--listen", "tcp!127.0.0.1!0")...), ended: make(chan struct{})}
-	s.cmd.Stderr = &s.out
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		s.cmd.Wait()
-		close(s.ended)
-	}()
-	t.Cleanup(func() {
-		s.stop()
-		if t.Failed() {
-			t.Logf("llama9 %s:\n%s", strings.Join(args, " "), &s.out)
-		}
-	})
+	s := &server{Process: proc.Command(program, append(args, "--listen", "tcp!127.0.0.1!0")...)}
+	s.Start(t)
 	for end := time.Now().Add(deadline); ; time.Sleep(5 * time.Millisecond) {
-		if m := listening.FindStringSubmatch(s.out.String()); m != nil {
+		if m := listening.FindStringSubmatch(s.Out.String()); m != nil {
 			s.addr = m[1]
 			return s
 		}
 		select {
-		case <-s.ended:
-			t.Fatalf("llama9 ended:\n%s", &s.out)
+		case <-s.Ended:
+			t.Fatal("llama9 ended")
 		default:
 		}
 		if time.Now().After(end) {
-			t.Fatalf("llama9 does not listen:\n%s", &s.out)
+			t.Fatal("llama9 does not listen")
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"llama9/styxfs"
 )
 
 // Ctl obeys lines of the root ctl: load NAME FILE [option=value ...], unload
@@ -13,7 +15,7 @@ func (n *Node) Ctl(_ context.Context, cmds [][]string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
-		return errClosed
+		return styxfs.ErrClosed
 	}
 	names := make(map[string]bool)
 	for _, h := range n.hosts {
@@ -103,8 +105,7 @@ func (n *Node) wantLoad(s Spec) {
 		n.probeLater(h)
 	}
 	if h.state != seatIn && (h.state != seatLoading || h.gone) {
-		n.queue.tick++
-		h.wanted = n.queue.tick
+		h.wanted = n.queue.Tick()
 	}
 }
 

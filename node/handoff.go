@@ -16,10 +16,10 @@ func (n *Node) next(w *worker) (*turn, choice, []uint64) {
 		w.forget = nil
 		return nil, choice{}, f
 	}
-	if len(n.queue.turns) == 0 || w.in.leaving || w.in.busy >= len(w.slots) {
+	if len(n.queue.All()) == 0 || w.in.leaving || w.in.busy >= len(w.slots) {
 		return nil, choice{}, nil
 	}
-	for _, t := range n.queue.order(time.Now()) {
+	for _, t := range n.queue.Order(time.Now()) {
 		if t.inst != w.in || t.in == nil {
 			continue
 		}
@@ -27,7 +27,7 @@ func (n *Node) next(w *worker) (*turn, choice, []uint64) {
 		if c.slot < 0 {
 			continue
 		}
-		n.queue.remove(t, true)
+		n.queue.Remove(t, true)
 		t.taken.Store(true)
 		w.in.busy++
 		w.in.keep()
@@ -73,10 +73,7 @@ func (n *Node) expire(in *instance, idle uint64) {
 }
 
 // use makes in the model used last.
-func (n *Node) use(in *instance) {
-	n.queue.tick++
-	in.used = n.queue.tick
-}
+func (n *Node) use(in *instance) { in.used = n.queue.Tick() }
 
 // enterStep counts the turns whose rows are about to be decoded; a cancel of
 // the last one aborts the Decode. It is false when all are cancelled already.

@@ -112,9 +112,9 @@ func (n *Node) settle() {
 		missing = missing || h.state != seatIn
 	}
 	if missing {
-		for _, t := range n.queue.turns {
+		for _, t := range n.queue.All() {
 			if h := n.host(t.model); h.state != seatIn && t.failure == nil {
-				wants = append(wants, want{t.model, t.arrival})
+				wants = append(wants, want{t.model, t.Arrival()})
 			}
 		}
 	}
@@ -133,8 +133,8 @@ func (n *Node) settle() {
 		seats[i] = seat{name: h.spec.Name, bytes: h.bytes, state: h.state}
 		if h.inst != nil {
 			seats[i].busy, seats[i].used = h.inst.busy, h.inst.used
-			for _, t := range n.queue.turns {
-				if t.model == h.spec.Name && t.arrival <= h.inst.owed {
+			for _, t := range n.queue.All() {
+				if t.model == h.spec.Name && t.Arrival() <= h.inst.owed {
 					seats[i].owed++
 				}
 			}
@@ -171,7 +171,7 @@ func (n *Node) beginLoad(h *host) {
 			if !h.gone {
 				h.failed = err
 			}
-			for _, t := range n.queue.turns {
+			for _, t := range n.queue.All() {
 				if t.model == spec.Name && !h.gone {
 					t.failure = fmt.Errorf("model %s: %w", spec.Name, err)
 					t.wake()
@@ -181,7 +181,7 @@ func (n *Node) beginLoad(h *host) {
 			h.state, h.inst, h.percent = seatIn, inst, 100
 			h.bytes, h.info, h.nctx, h.digest, h.tmpl = inst.bytes, inst.info, inst.opts.NCtx, digest, inst.engineOfTemplate()
 			n.use(inst)
-			inst.owed = n.queue.tick
+			inst.owed = n.queue.Tick()
 			if n.closed || h.gone {
 				n.beginLeave(h)
 			}
@@ -254,7 +254,7 @@ func (n *Node) beginLeave(h *host) {
 	inst.leaving = true
 	inst.keep()
 	h.state = seatLeaving
-	for _, t := range n.queue.turns {
+	for _, t := range n.queue.All() {
 		if t.inst == inst {
 			t.in.sampler.close()
 			t.in, t.inst = nil, nil
@@ -280,7 +280,7 @@ func (n *Node) beginLeave(h *host) {
 
 // wakeAll wakes the turns that wait for a model. The caller holds mu.
 func (n *Node) wakeAll(model string) {
-	for _, t := range n.queue.turns {
+	for _, t := range n.queue.All() {
 		if t.model == model {
 			t.wake()
 		}

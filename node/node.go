@@ -5,8 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"time"
 
+	"llama9/queue"
 	"llama9/styxfs"
 )
 
@@ -51,7 +51,7 @@ type Node struct {
 
 	mu       sync.Mutex // guards below
 	hosts    []*host    // the model table, the default first
-	queue    queue
+	queue    queue.Queue[*turn]
 	kept     map[uint64]kept // by session
 	draining bool
 	closed   bool
@@ -65,12 +65,6 @@ type kept struct {
 	model, file string
 	ids         []Token
 }
-
-var (
-	errQueueFull = errors.New("queue full")
-	errDraining  = errors.New("draining")
-	errClosed    = errors.New("shut down")
-)
 
 var (
 	_ styxfs.Backend        = (*Node)(nil)
@@ -160,7 +154,7 @@ func (n *Node) Generate(ctx context.Context, r *styxfs.Request, sink styxfs.Sink
 		case <-ctx.Done():
 			return n.abandon(t, causeReason(context.Cause(ctx)), context.Cause(ctx))
 		case <-n.ctx.Done():
-			return n.abandon(t, styxfs.ReasonErr, errClosed)
+			return n.abandon(t, styxfs.ReasonErr, styxfs.ErrClosed)
 		}
 	}
 }
@@ -179,7 +173,7 @@ func (n *Node) enqueue(t *turn) error {
 		return clientError(errors.New("model " + t.model + ": unknown"))
 	}
 	n.prepares.Add(1)
-	n.queue.add(t, time.Now())
+	n.queue.Add(t)
 	n.settle()
 	n.changed()
 	t.wake()
@@ -190,19 +184,19 @@ func (n *Node) enqueue(t *turn) error {
 func (n *Node) admit() error {
 	switch {
 	case n.closed:
-		return errClosed
+		return styxfs.ErrClosed
 	case n.draining:
-		return errDraining
+		return styxfs.ErrDraining
 	}
 	// Turns that an idle slot is there for do not count as waiting.
 	l := n.loadNow()
 	if l.queue >= n.cfg.QueueSize+max(l.slots-l.busy, 0) {
-		return errQueueFull
+		return styxfs.ErrQueueFull
 	}
 	return nil
 }
 
-// Admit says why a turn would be refused now: "queue full", "draining".
+// Admit says why a turn would be refused now. See styxfs.Admitter.
 func (n *Node) Admit() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -315,7 +309,7 @@ func (n *Node) abandon(t *turn, reason styxfs.Reason, cause error) (styxfs.Outco
 // unqueue takes t out of the queue with what it was prepared with. The caller
 // holds mu.
 func (n *Node) unqueue(t *turn) bool {
-	if !n.queue.remove(t, false) {
+	if !n.queue.Remove(t, false) {
 		return false
 	}
 	if t.in != nil {

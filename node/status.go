@@ -40,7 +40,7 @@ func rateText(r float64) string { return strconv.FormatFloat(r, 'f', 1, 64) }
 // loadNow counts slots, busy ones and waiting turns. A model that is not loaded
 // has the slots that it would have; the caller holds mu.
 func (n *Node) loadNow() load {
-	l := load{queue: len(n.queue.turns)}
+	l := load{queue: len(n.queue.All())}
 	for _, h := range n.hosts {
 		if h.inst != nil {
 			l.slots += h.inst.opts.NSeq
@@ -59,8 +59,8 @@ func (n *Node) loadNow() load {
 // changed tells of a new load and of new places in the queue. The caller holds mu.
 func (n *Node) changed() {
 	now := time.Now()
-	if len(n.queue.turns) > 0 {
-		for i, t := range n.queue.order(now) {
+	if len(n.queue.All()) > 0 {
+		for i, t := range n.queue.Order(now) {
 			if t.position != i+1 {
 				t.position = i + 1
 				t.wake()

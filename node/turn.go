@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"llama9/queue"
 	"llama9/styxfs"
 )
 
@@ -14,6 +15,7 @@ import (
 // goroutine of its Generate, while it waits), is taken by a worker, and is over
 // when the worker or its context ends it.
 type turn struct {
+	queue.Entry
 	r     *styxfs.Request
 	sink  styxfs.Sink
 	model string
@@ -25,8 +27,6 @@ type turn struct {
 
 	// Node.mu guards these while the turn is in the queue; then in belongs to
 	// the worker and the rest is not looked at.
-	arrival   uint64
-	at        time.Time
 	position  int
 	inst      *instance // that in was prepared for
 	in        *input    // nil: not prepared
@@ -52,7 +52,8 @@ type turn struct {
 
 func newTurn(r *styxfs.Request, sink styxfs.Sink, model string) *turn {
 	return &turn{
-		r: r, sink: sink, model: model,
+		Entry: queue.Entry{User: r.User, Priority: r.Params.Priority, Since: time.Now()},
+		r:     r, sink: sink, model: model,
 		poke: make(chan struct{}, 1), ended: make(chan struct{}),
 		text: newReleaser(r.Params.Stop),
 	}

@@ -238,7 +238,7 @@ func (w *worker) failed(err error) {
 func (w *worker) youngest() *slot {
 	var y *slot
 	for i := range w.slots {
-		if s := &w.slots[i]; s.turn != nil && (y == nil || s.turn.arrival > y.turn.arrival) {
+		if s := &w.slots[i]; s.turn != nil && (y == nil || s.turn.Arrival() > y.turn.Arrival()) {
 			y = s
 		}
 	}

@@ -2,6 +2,7 @@ package styxfs
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -36,10 +37,18 @@ type Backend interface {
 }
 
 // An Admitter can tell before a turn is made that it would be refused: the
-// error ("queue full", "draining") refuses an open of a prompt for writing.
+// error (ErrQueueFull ...) refuses an open of a prompt for writing.
 type Admitter interface {
 	Admit() error
 }
+
+// What a Backend refuses a turn for that another one would take. A coordinator
+// knows the refusals of its nodes by these texts.
+var (
+	ErrQueueFull = errors.New("queue full")
+	ErrDraining  = errors.New("draining")
+	ErrClosed    = errors.New("shut down")
+)
 
 // A Forgetter keeps something for a session (a cache) that it may drop: the
 // session is gone, or its conversation was reset.

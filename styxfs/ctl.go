@@ -59,7 +59,23 @@ func openRootCtl(n *file, mode ninep.OpenMode) (ninep.Handle, error) {
 func (c *rootCtl) obey(ctx context.Context, cmds [][]string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.f.b.Ctl(ctx, cmds)
+	err := c.f.b.Ctl(ctx, cmds)
+	if err == nil && c.f.journal != nil {
+		c.f.journal.saveCtl()
+	}
+	return err
+}
+
+// Kept gives the lines of the root's ctl that the Store had from before a
+// restart: see Config.Kept. They are obeyed by who made the FS.
+func (f *FS) Kept() [][]string {
+	if f.journal == nil {
+		return nil
+	}
+	f.journal.mu.Lock()
+	defer f.journal.mu.Unlock()
+	cmds, _ := lines([]byte(f.journal.ctl)) // restore has looked at them
+	return cmds
 }
 
 func openSessionCtl(n *file, mode ninep.OpenMode) (ninep.Handle, error) {

@@ -80,6 +80,7 @@ type Config struct {
 	ServerGroup string                // may write ctl; "" is ServerUser
 	Extra       map[string]ninep.Node // more entries of the root: node, deploy
 	Store       Store                 // keeps sessions across restarts; nil: nothing does
+	Kept        func() [][]string     // lines of the root's ctl that Store keeps too, as they are after each write; nil: none
 	Events      *Events               // the root's event log, shared with the Backend; nil: a new one
 	Metrics     *prometheus.Registry  // what metrics shows; nil: a new one
 	Now         func() time.Time      // nil is time.Now

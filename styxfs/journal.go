@@ -29,6 +29,8 @@ type journal struct {
 	spare  []*turn
 	gone   []uint64 // removed sessions whose removal could not be appended
 	lost   int      // sessions with session.lost
+	ctl    string   // what is kept of the root's
+	stale  bool     // it could not be appended
 	broken error    // why not all is kept; nil: it is
 	again  time.Time
 }
@@ -206,6 +208,26 @@ func (j *journal) end(s *session) {
 	}
 }
 
+// saveCtl appends what is to be kept of the root's ctl, if it is new.
+// rootCtl.mu is held.
+func (j *journal) saveCtl() {
+	if j.f.cfg.Kept == nil {
+		return
+	}
+	text := string(appendLines(nil, j.f.cfg.Kept()))
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if text == j.ctl && !j.stale {
+		return
+	}
+	j.ctl = text
+	err := j.store.Append(ctlRecord(text))
+	if j.stale = err != nil; j.stale {
+		j.fail(err)
+	}
+	poke(j.settle)
+}
+
 // tidy syncs, and compacts if it is time.
 func (j *journal) tidy() {
 	err := j.store.Sync()
@@ -228,7 +250,7 @@ func (j *journal) tidy() {
 	switch {
 	case err != nil:
 		j.fail(err)
-	case j.broken != nil && j.lost == 0 && len(j.gone) == 0:
+	case j.broken != nil && j.lost == 0 && len(j.gone) == 0 && !j.stale:
 		j.broken = nil
 		j.f.note.good("journal")
 		j.f.log.Info("journal: sessions are kept again")
@@ -247,6 +269,9 @@ func (j *journal) rewrite() error {
 	if err := j.store.Append(nextRecord(next)); err != nil {
 		return err
 	}
+	if err := j.rewriteCtl(); err != nil {
+		return err
+	}
 	for _, s := range j.f.living() {
 		if err := s.rewrite(); err != nil {
 			return err
@@ -263,6 +288,19 @@ func (j *journal) rewrite() error {
 		j.gone = nil
 	}
 	return err
+}
+
+// rewriteCtl appends what is kept of the root's ctl.
+func (j *journal) rewriteCtl() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ctl != "" {
+		if err := j.store.Append(ctlRecord(j.ctl)); err != nil {
+			return err
+		}
+	}
+	j.stale = false
+	return nil
 }
 
 // rewrite appends all of s.

@@ -13,6 +13,7 @@ import (
 
 // A replay makes of the journal's records what sessions were.
 type replay struct {
+	ctl      string // lines of the root's
 	next     uint64 // the next session's number, at least
 	sessions map[uint64]*past
 	orphans  map[uint64]bool // seen without their beginning, which has to come
@@ -46,8 +47,13 @@ func (r *replay) take(rec []byte) error {
 		return errRecord
 	}
 	kind, rest := rec[0], rec[1:]
-	if kind == compactedKind {
+	switch kind {
+	case compactedKind:
 		return r.whole()
+	case ctlKind:
+		r.ctl = string(rest)
+		_, err := lines(rest)
+		return err
 	}
 	n, w := binary.Uvarint(rest)
 	if w <= 0 {

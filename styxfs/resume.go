@@ -40,6 +40,7 @@ func (f *FS) restore() (unfinished []*session, err error) {
 	if err := r.whole(); err != nil {
 		return nil, err
 	}
+	f.journal.ctl = r.ctl
 	if r.next >= f.next { // the clock is behind, or many were made; boot is a number too
 		f.boot, f.next = r.next, r.next+1
 	}

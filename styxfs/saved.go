@@ -22,6 +22,7 @@ const (
 	goneKind      = 'x' // the session was removed
 	noteKind      = 'n' // a turnNote
 	tokensKind    = 't' // uvarint turn, varint times of its first and last token, lines of token
+	ctlKind       = 's' // lines of the root's ctl
 	nextKind      = 'c' // a compaction begins; uvarint the next session's number
 	compactedKind = 'z' // it has ended
 )
@@ -258,9 +259,10 @@ func (s *session) record(kind byte, v any) []byte {
 	return b.Bytes()
 }
 
-func goneRecord(n uint64) []byte { return binary.AppendUvarint([]byte{goneKind}, n) }
-func nextRecord(n uint64) []byte { return binary.AppendUvarint([]byte{nextKind}, n) }
-func compactedRecord() []byte    { return []byte{compactedKind} }
+func goneRecord(n uint64) []byte   { return binary.AppendUvarint([]byte{goneKind}, n) }
+func nextRecord(n uint64) []byte   { return binary.AppendUvarint([]byte{nextKind}, n) }
+func ctlRecord(text string) []byte { return append([]byte{ctlKind}, text...) }
+func compactedRecord() []byte      { return []byte{compactedKind} }
 
 // changedParams gives the lines of ctl that make p of DefaultParams.
 func changedParams(p *Params) raw {

@@ -116,6 +116,16 @@ func keeping(t *testing.T, st *memStore, set ...func(*Config)) *server {
 	return serve(t, append([]func(*Config){func(c *Config) { c.Store = st }}, set...)...)
 }
 
+// keptSession serves with a new journal; d is a session of ann, whose client c
+// is.
+func keptSession(t *testing.T) (st *memStore, s *server, c *client, d string) {
+	t.Helper()
+	st = &memStore{}
+	s = keeping(t, st)
+	c = s.dial("ann")
+	return st, s, c, c.new()
+}
+
 // everything is what a client can see of a session.
 func (c *client) everything(d string) string {
 	c.t.Helper()
@@ -222,13 +232,7 @@ func TestSessionsComeBack(t *testing.T) {
 	again := left.killed()
 	again.due = true
 	s = keeping(t, again, clock)
-	c = s.dial("ann")
-	e := c.new()
-	c.write(e+"/prompt", "x")
-	s.turn().done()
-	c.read(e + "/out")
-	again.has(t, "a compaction", func(m *memStore) bool { return !m.due })
-	c.write(e+"/ctl", "close")
+	compact(t, s, again)
 	check(again.killed())
 }
 
@@ -270,10 +274,7 @@ func TestTurnGoesOn(t *testing.T) {
 	for made := range len(words) + 1 {
 		for _, how := range []string{"killed", "closed"} {
 			t.Run(fmt.Sprint(how, " after ", made), func(t *testing.T) {
-				st := &memStore{}
-				s := keeping(t, st)
-				c := s.dial("ann")
-				d := c.new()
+				st, s, c, d := keptSession(t)
 				c.write(d+"/system", "old\n")
 				c.write(d+"/ctl", "seed 3\nn_predict 50")
 				c.write(d+"/token", "7 8")
@@ -419,10 +420,7 @@ func TestEveryCut(t *testing.T) {
 
 // A token can be read once it is in the journal, and not before.
 func TestTokenWaitsForTheJournal(t *testing.T) {
-	st := &memStore{}
-	s := keeping(t, st)
-	c := s.dial("ann")
-	d := c.new()
+	st, s, c, d := keptSession(t)
 	c.write(d+"/prompt", "x")
 	turn := s.turn()
 	gate := make(chan struct{})
@@ -506,10 +504,7 @@ func TestJournalFails(t *testing.T) {
 // What a restart does to a turn that may not go on.
 func TestTurnDoesNotGoOn(t *testing.T) {
 	begin := func(t *testing.T, ctl string) (*memStore, string) {
-		st := &memStore{}
-		s := keeping(t, st)
-		c := s.dial("ann")
-		d := c.new()
+		st, s, c, d := keptSession(t)
 		c.write(d+"/ctl", ctl)
 		c.write(d+"/prompt", "x")
 		turn := s.turn()
@@ -527,10 +522,7 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 		s.noTurn()
 	})
 	t.Run("strict without a token", func(t *testing.T) {
-		st := &memStore{}
-		s := keeping(t, st)
-		c := s.dial("ann")
-		d := c.new()
+		st, s, c, d := keptSession(t)
 		c.write(d+"/ctl", "failover strict")
 		c.write(d+"/prompt", "x")
 		s.turn()
@@ -545,10 +537,7 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 		refused(t, err, nil, "timeout")
 	})
 	t.Run("another model with a grammar", func(t *testing.T) {
-		st := &memStore{}
-		s := keeping(t, st)
-		c := s.dial("ann")
-		d := c.new()
+		st, s, c, d := keptSession(t)
 		c.write(d+"/grammar", "root ::= x")
 		c.write(d+"/prompt", "x")
 		s.turn().say("one ")
@@ -567,10 +556,7 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 	for _, extends := range []bool{false, true} {
 		for _, how := range []string{"another model", "no token"} {
 			t.Run(fmt.Sprint(how, " extends=", extends), func(t *testing.T) {
-				st := &memStore{}
-				s := keeping(t, st)
-				c := s.dial("ann")
-				d := c.new()
+				st, s, c, d := keptSession(t)
 				c.write(d+"/ctl", "n_predict 9")
 				begin, chat := "", `{"role":"user","content":"x"}`+"\n"
 				if extends {
@@ -636,10 +622,7 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 		equal(t, "state=", c.attr(d+"/status", "state"), "cancelled")
 	})
 	t.Run("removed", func(t *testing.T) {
-		st := &memStore{}
-		s := keeping(t, st)
-		c := s.dial("ann")
-		d := c.new()
+		st, s, c, d := keptSession(t)
 		c.write(d+"/prompt", "x")
 		turn := s.turn()
 		turn.say("a")

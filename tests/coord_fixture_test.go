@@ -50,8 +50,8 @@ func (c *cluster) start(name string, flags ...string) {
 
 // kill kills a node as kill -9 does.
 func (c *cluster) kill(name string) {
-	c.nodes[name].cmd.Process.Kill()
-	<-c.nodes[name].ended
+	c.nodes[name].Cmd.Process.Kill()
+	<-c.nodes[name].Ended
 }
 
 // state waits until the coordinator shows a node so.

@@ -14,13 +14,13 @@ import (
 
 // freeze stops a node's process as it is: it accepts, and says nothing.
 func (c *cluster) freeze(name string) {
-	if err := c.nodes[name].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := c.nodes[name].Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
 func (c *cluster) thaw(name string) {
-	if err := c.nodes[name].cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := c.nodes[name].Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -67,7 +67,7 @@ func TestPoison(t *testing.T) {
 	dead := func() (n int) {
 		for _, p := range c.nodes {
 			select {
-			case <-p.ended:
+			case <-p.Ended:
 				n++
 			default:
 			}

@@ -110,7 +110,7 @@ func (c *cluster) files() int {
 	if runtime.GOOS != "linux" {
 		return 0
 	}
-	l, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", c.coord.cmd.Process.Pid))
+	l, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", c.coord.Cmd.Process.Pid))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -21,16 +21,7 @@ func coordinate(t testing.TB, up int, args ...string) (addr string, fs *mnt.Fsys
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	addr = "unix!" + dir + "/coord"
 	p = start(t, append([]string{"coord", "--listen", addr}, args...)...)
-	until(t, "the coordinator answers", func() bool {
-		select {
-		case <-p.ended:
-			t.Fatalf("the coordinator ended: %v\n%s", p.err, &p.out)
-		default:
-		}
-		fs, err = mnt.Dial(t.Context(), addr, mnt.Options{})
-		return err == nil
-	})
-	t.Cleanup(func() { fs.Close() })
+	fs = p.dial(t, addr)
 	until(t, "the nodes are up", func() bool { return strings.Count(readFile(t, fs, "node/index"), " state=up ") == up })
 	return addr, fs, p
 }

@@ -20,9 +20,9 @@ import (
 func TestDeployKilled(t *testing.T) {
 	d := deploy(t, "fake:tiny", 3, "", true)
 	pids := d.pids()
-	d.p.cmd.Process.Kill()
+	d.p.Cmd.Process.Kill()
 	d.gone(pids)
-	<-d.p.ended
+	<-d.p.Ended
 	d.start(true)
 	if got, err := d.ask("n_predict 4", "hello"); err != nil || got == "" {
 		t.Errorf("%q, %v", got, err)
@@ -55,9 +55,9 @@ func TestNodeExitWith(t *testing.T) {
 		return false
 	})
 	w.Close()
-	<-p.ended
-	if p.err != nil {
-		t.Errorf("%v\n%s", p.err, &p.out)
+	<-p.Ended
+	if p.Err != nil {
+		t.Errorf("%v\n%s", p.Err, &p.Out)
 	}
 	if _, err := os.Stat(dir + "/node"); err == nil {
 		t.Error("its socket is left")
@@ -83,7 +83,7 @@ limits: {restarts: 2, backoff: 10ms, backoff_max: 20ms}`, false)
 		t.Errorf("restart --wait: %s", out)
 	}
 	until(t, "the log says so", func() bool {
-		return strings.Contains(d.p.out.String(), "level=ERROR msg=\"node failed\" node=bad failures=3")
+		return strings.Contains(d.p.Out.String(), "level=ERROR msg=\"node failed\" node=bad failures=3")
 	})
 	d.stopNow()
 }
@@ -153,7 +153,7 @@ func TestDeployBounds(t *testing.T) {
 	if !regexp.MustCompile(`(?m)^Max data size +4294967296 +4294967296 `).Match(limits) && !strings.Contains(string(group), "/node-node-1\n") {
 		t.Errorf("no bound of the memory:\n%s%s", limits, group)
 	}
-	if mine, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.p.cmd.Process.Pid)); err != nil || runtime.NumCPU() > 1 && regexp.MustCompile(`(?m)^Cpus_allowed_list:\s+0$`).Match(mine) {
+	if mine, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.p.Cmd.Process.Pid)); err != nil || runtime.NumCPU() > 1 && regexp.MustCompile(`(?m)^Cpus_allowed_list:\s+0$`).Match(mine) {
 		t.Errorf("the supervisor is bound to the node's processors, %v", err)
 	}
 }
@@ -190,7 +190,7 @@ func TestDeployInterrupts(t *testing.T) {
 	turn := d.endless()
 	defer turn.Close()
 	pids := d.pids()
-	d.p.cmd.Process.Signal(syscall.SIGINT)
+	d.p.Cmd.Process.Signal(syscall.SIGINT)
 	until(t, "one drains, the other is gone", func() bool {
 		states := d.node("node-1", "state") + " " + d.node("node-2", "state")
 		return states == "draining stopped" || states == "stopped draining"
@@ -198,7 +198,7 @@ func TestDeployInterrupts(t *testing.T) {
 	if out := d.refused("scale", "3"); !strings.Contains(out, "the deployment is stopping") {
 		t.Errorf("scale: %s", out)
 	}
-	d.p.cmd.Process.Signal(syscall.SIGINT)
+	d.p.Cmd.Process.Signal(syscall.SIGINT)
 	if err := d.ends(); err != nil {
 		t.Errorf("the deployment: %v", err)
 	}
@@ -347,7 +347,7 @@ func TestDeployZero(t *testing.T) {
 		}
 		until(t, "the idle node is gone", func() bool { return d.whole("nodes") == "0" })
 	}
-	if !strings.Contains(d.p.out.String(), `msg=scale from=0 to=1 why="1 turns and no node"`) {
+	if !strings.Contains(d.p.Out.String(), `msg=scale from=0 to=1 why="1 turns and no node"`) {
 		t.Error("the log does not say why")
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"llama9/mnt"
 	"llama9/styxfs"
+	"llama9/tests/proc"
 )
 
 // A deployment is one that runs for a test.
@@ -85,8 +86,8 @@ func (d *deployment) start(wait bool) {
 	d.p = start(d.t, "deploy", "start", "-f", d.file)
 	until(d.t, "the deployment answers", func() bool {
 		select {
-		case <-d.p.ended:
-			d.t.Fatalf("the deployment ended: %v\n%s", d.p.err, &d.p.out)
+		case <-d.p.Ended:
+			d.t.Fatalf("the deployment ended: %v\n%s", d.p.Err, &d.p.Out)
 		default:
 		}
 		fs, err := mnt.Dial(context.Background(), d.addr, mnt.Options{})
@@ -108,22 +109,12 @@ func startOut(t *testing.T, args ...string) *process {
 // startOutWith is startOut with f as descriptor 3.
 func startOutWith(t *testing.T, f *os.File, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	p := &process{proc.Command(program, args...)}
 	if f != nil {
-		p.cmd.ExtraFiles = []*os.File{f}
+		p.Cmd.ExtraFiles = []*os.File{f}
 	}
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		<-p.ended
-	})
+	p.Cmd.Stdout = &p.Out
+	p.Start(t)
 	return p
 }
 
@@ -320,9 +311,9 @@ func (c *crowd) stop() {
 func (d *deployment) ends() error {
 	d.t.Helper()
 	select {
-	case <-d.p.ended:
+	case <-d.p.Ended:
 	case <-time.After(deadline):
 		d.t.Fatal("the deployment does not end")
 	}
-	return d.p.err
+	return d.p.Err
 }

@@ -158,22 +158,22 @@ func TestDeployStatus(t *testing.T) {
 		watchers = append(watchers, startOut(t, append([]string{"deploy", args[0], "--file", d.file}, args[1:]...)...))
 	}
 	until(t, "logs show what was", func() bool {
-		return strings.Contains(watchers[2].out.String(), "msg=ready") && strings.Contains(watchers[3].out.String(), "node-2: ") &&
-			strings.Contains(watchers[1].out.String(), "node-2")
+		return strings.Contains(watchers[2].Out.String(), "msg=ready") && strings.Contains(watchers[3].Out.String(), "node-2: ") &&
+			strings.Contains(watchers[1].Out.String(), "node-2")
 	})
 	until(t, "events are shown", func() bool {
 		d.do("restart", "node-1", "--wait")
-		return strings.Contains(watchers[0].out.String(), " node name=node-1 state=draining ")
+		return strings.Contains(watchers[0].Out.String(), " node name=node-1 state=draining ")
 	})
-	until(t, "logs go on", func() bool { return strings.Count(watchers[2].out.String(), "msg=ready") >= 2 })
+	until(t, "logs go on", func() bool { return strings.Count(watchers[2].Out.String(), "msg=ready") >= 2 })
 	d.do("stop")
 	if err := d.ends(); err != nil {
 		t.Errorf("the deployment: %v", err)
 	}
 	for i, p := range watchers {
-		<-p.ended
-		if i < 2 && p.err != nil {
-			t.Errorf("watcher %d: %v\n%s", i, p.err, &p.out)
+		<-p.Ended
+		if i < 2 && p.Err != nil {
+			t.Errorf("watcher %d: %v\n%s", i, p.Err, &p.Out)
 		}
 	}
 }

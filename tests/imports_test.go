@@ -16,9 +16,10 @@ var table = map[string]struct{ ours, others []string }{
 	"mnt":                 {[]string{"ninep"}, nil},
 	"fuse":                {[]string{"mnt", "ninep"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
 	"styxfs":              {[]string{"ninep"}, []string{"github.com/prometheus"}},
+	"queue":               {nil, nil},
 	"journal":             {nil, []string{"golang.org/x/sys"}},
 	"styxfs/styxtest":     {[]string{"styxfs", "ninep", "mnt"}, nil},
-	"node":                {[]string{"styxfs", "node/template", "node/gbnf"}, []string{"github.com/prometheus"}},
+	"node":                {[]string{"styxfs", "queue", "node/template", "node/gbnf"}, []string{"github.com/prometheus"}},
 	"node/template":       {[]string{"styxfs", "node/template/jinja"}, nil},
 	"node/template/jinja": {nil, nil},
 	"node/gbnf":           {nil, nil},
@@ -26,11 +27,12 @@ var table = map[string]struct{ ours, others []string }{
 	"node/fake":           {[]string{"node", "styxfs", "node/gbnf"}, nil},
 	"node/llama":          {[]string{"node", "styxfs", "node/gbnf", "node/llama/libffi"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
 	"node/llama/libffi":   {nil, nil},
-	"coord":               {[]string{"styxfs", "mnt", "ninep"}, []string{"github.com/prometheus"}},
+	"coord":               {[]string{"styxfs", "mnt", "ninep", "queue"}, []string{"github.com/prometheus"}},
 	"deploy":              {[]string{"mnt", "ninep", "styxfs"}, []string{"go.yaml.in/yaml/v4", "golang.org/x/sys"}},
 	"limbo":               {nil, nil},
 	"model":               {nil, nil},
 	"tests/bench":         {nil, nil},
+	"tests/proc":          {nil, nil},
 	"tests/peers":         {nil, nil}, // tests only
 	"tests/kernel":        {nil, nil}, // tests only
 	"tests":               {nil, nil}, // tests only

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"llama9/tests/proc"
 )
 
 // needFUSE skips a test on a machine that has no FUSE, but where nothing may
@@ -57,7 +59,7 @@ func shell(t testing.TB, dir, addr, script string) (out string, ok bool) {
 	cmd := exec.Command("sh", "-c", script)
 	cmd.Env = append(os.Environ(), "n="+dir, "a="+addr, "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var text log
+	var text proc.Log
 	cmd.Stdout, cmd.Stderr = &text, &text
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
@@ -151,9 +153,9 @@ func TestMountForeground(t *testing.T) {
 	dir := mountDir(t)
 	for _, busy := range []bool{false, true} {
 		p := start(t, "mount", "-f", "-D", "-a", addr, dir)
-		until(t, "it says that it is mounted", func() bool { return strings.Contains(p.out.String(), " is mounted at "+dir) })
+		until(t, "it says that it is mounted", func() bool { return strings.Contains(p.Out.String(), " is mounted at "+dir) })
 		good(t, dir, addr, "ls $n/infer")
-		if !strings.Contains(p.out.String(), "Twalk") {
+		if !strings.Contains(p.Out.String(), "Twalk") {
 			t.Error("--trace shows nothing")
 		}
 		if busy {
@@ -163,7 +165,7 @@ func TestMountForeground(t *testing.T) {
 			}
 			defer cat.Wait()
 			until(t, "cat has the file open", func() bool {
-				return strings.Contains(p.out.String(), "Topen") && strings.Contains(p.out.String(), "0:event")
+				return strings.Contains(p.Out.String(), "Topen") && strings.Contains(p.Out.String(), "0:event")
 			})
 		}
 		p.stop(t)

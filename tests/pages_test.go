@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -110,6 +111,45 @@ func TestCommandPage(t *testing.T) {
 	}
 	if flags < 80 {
 		t.Errorf("only %d flags were looked for", flags)
+	}
+}
+
+// TestTypedByHand: no command of an example has a word that bash, where it is
+// typed into a terminal, takes for one of its history: a ! that is not quoted.
+func TestTypedByHand(t *testing.T) {
+	files, err := filepath.Glob("../docs/*.[1248]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile(`^(?:.*\| )?(?:llama9|9p|9pfuse) `)
+	quoted := regexp.MustCompile(`'[^']*'`)
+	seen := 0
+	for _, file := range append(files, "../docs/guide.md", "../README.md") {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer(`\-`, "-", `\(aq`, "'", `\e`, `\`).Replace(string(b))
+		example := false
+		for line := range strings.Lines(text) {
+			switch line {
+			case ".EX\n":
+				example = true
+			case ".EE\n":
+				example = false
+			}
+			words, indented := strings.CutPrefix(line, "    ")
+			if !(example || indented && strings.HasSuffix(file, ".md")) || !command.MatchString(words) {
+				continue
+			}
+			seen++
+			if strings.Contains(quoted.ReplaceAllString(words, ""), "!") {
+				t.Errorf("%s: bash does not take %s", file, words)
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d commands were looked at", seen)
 	}
 }
 

@@ -26,9 +26,9 @@ func TestPlan9port(t *testing.T) {
 	t.Setenv("NAMESPACE", space)
 	t.Setenv("PATH", filepath.Join(root, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 	_, fs, p := serve(t, "--llama-lib", lib, "-t", "1", "--listen", "tcp!127.0.0.1!0", "--srv", "llama")
-	tcp := regexp.MustCompile(`addr=(tcp!127\.0\.0\.1!\d+)`).FindStringSubmatch(p.out.String())
+	tcp := regexp.MustCompile(`addr=(tcp!127\.0\.0\.1!\d+)`).FindStringSubmatch(p.Out.String())
 	if tcp == nil {
-		t.Fatalf("no port in\n%s", &p.out)
+		t.Fatalf("no port in\n%s", &p.Out)
 	}
 	same := func(what, got string) {
 		t.Helper()

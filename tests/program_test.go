@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"llama9/mnt"
 	"llama9/node/llama"
+	"llama9/tests/proc"
 )
 
 var (
@@ -34,11 +33,8 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "llama9")
-	build := exec.Command("go", append(append([]string{"build", "-o", program}, buildFlags...), "llama9/cmd/llama9")...)
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+	if program, err = proc.Build(dir, buildFlags...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -66,61 +62,30 @@ func library(t testing.TB) string {
 const deadline = 60 * time.Second
 
 // A process is a llama9 that runs.
-type process struct {
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when err is set
-	err   error
-	out   log // its standard error
-}
-
-// A log is written by one and read by another.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type process struct{ *proc.Process }
 
 // start runs the program. It is killed at the test's end.
 func start(t testing.TB, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
-	p.cmd.Stderr = &p.out
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		<-p.ended
-		if t.Failed() {
-			t.Logf("llama9 %s: %v\n%s", strings.Join(args, " "), p.err, &p.out)
-		}
-	})
+	return startAs(t, nil, args...)
+}
+
+func startAs(t testing.TB, attr *syscall.SysProcAttr, args ...string) *process {
+	t.Helper()
+	p := &process{proc.Command(program, args...)}
+	p.Cmd.SysProcAttr = attr
+	p.Start(t)
 	return p
 }
 
 // stop interrupts p and waits for its end.
 func (p *process) stop(t testing.TB) {
 	t.Helper()
-	p.cmd.Process.Signal(syscall.SIGINT)
+	p.Cmd.Process.Signal(syscall.SIGINT)
 	select {
-	case <-p.ended:
-		if p.err != nil {
-			t.Errorf("llama9 after an interrupt: %v\n%s", p.err, &p.out)
+	case <-p.Ended:
+		if p.Err != nil {
+			t.Errorf("llama9 after an interrupt: %v\n%s", p.Err, &p.Out)
 		}
 	case <-time.After(deadline):
 		t.Fatal("an interrupt did not end llama9")
@@ -138,18 +103,26 @@ func serve(t testing.TB, args ...string) (addr string, fs *mnt.Fsys, p *process)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	addr = "unix!" + dir + "/node"
 	p = start(t, append([]string{"node", "--listen", addr}, args...)...)
-	until(t, "the node answers", func() bool {
+	fs = p.dial(t, addr)
+	until(t, "the model is loaded", func() bool { return strings.Contains(readFile(t, fs, "model"), " state=loaded ") })
+	return addr, fs, p
+}
+
+// dial gives the tree that p serves at addr, once it does.
+func (p *process) dial(t testing.TB, addr string) (fs *mnt.Fsys) {
+	t.Helper()
+	until(t, "it answers", func() (ok bool) {
 		select {
-		case <-p.ended:
-			t.Fatalf("the node ended: %v\n%s", p.err, &p.out)
+		case <-p.Ended:
+			t.Fatalf("llama9 ended: %v\n%s", p.Err, &p.Out)
 		default:
 		}
+		var err error
 		fs, err = mnt.Dial(context.Background(), addr, mnt.Options{})
 		return err == nil
 	})
 	t.Cleanup(func() { fs.Close() })
-	until(t, "the model is loaded", func() bool { return strings.Contains(readFile(t, fs, "model"), " state=loaded ") })
-	return addr, fs, p
+	return fs
 }
 
 // until tries again until ok, for at most the deadline.

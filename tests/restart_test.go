@@ -19,11 +19,11 @@ import (
 // kill ends p as nothing else does.
 func (p *process) kill(t testing.TB) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+	if err := p.Cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case <-p.ended:
+	case <-p.Ended:
 	case <-time.After(deadline):
 		t.Fatal("a process outlives SIGKILL")
 	}
@@ -134,7 +134,7 @@ func TestRestart(t *testing.T) {
 
 	// Another process on the same directory is refused, and does no harm.
 	out, err := exec.Command(program, append([]string{"node", "--listen", addr + "2"}, keep...)...).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), fmt.Sprintf("in use by another process, %d", p.cmd.Process.Pid)) {
+	if err == nil || !strings.Contains(string(out), fmt.Sprintf("in use by another process, %d", p.Cmd.Process.Pid)) {
 		t.Errorf("a second node: %v\n%s", err, out)
 	}
 	for _, s := range all {
@@ -175,10 +175,7 @@ func TestRestartCoordinator(t *testing.T) {
 	coordinator := func() *process {
 		addr := "unix!" + dir + "/coord"
 		p := start(t, "coord", "--listen", addr, "--state", dir+"/state", "--node", "a=unix!"+dir+"/a", "--node", "b=unix!"+dir+"/b")
-		until(t, "the coordinator answers", func() bool {
-			fs, err = mnt.Dial(context.Background(), addr, mnt.Options{})
-			return err == nil
-		})
+		fs = p.dial(t, addr)
 		return p
 	}
 	node("a")

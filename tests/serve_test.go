@@ -84,7 +84,7 @@ func TestAddresses(t *testing.T) {
 		"--srv", "llama", "--socket-mode", "0640")
 	addrs := []string{"unix!" + dir + "/other", "unix!" + dir + "/llama", ""}
 	until(t, "the log names the port", func() bool {
-		m := regexp.MustCompile(`addr=(tcp!127\.0\.0\.1!\d+)`).FindStringSubmatch(p.out.String())
+		m := regexp.MustCompile(`addr=(tcp!127\.0\.0\.1!\d+)`).FindStringSubmatch(p.Out.String())
 		if m != nil {
 			addrs[2] = m[1]
 		}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,7 +36,9 @@ type coordFlags struct {
 	listenFlags
 	logFlags
 	trace bool
-	extra map[string]ninep.Node // of the tree's root
+	fixed bool                   // what ctl sets ends with the process
+	said  func(flag string) bool // by the command line
+	extra map[string]ninep.Node  // of the tree's root
 }
 
 // coordCommand serves many nodes as one.
@@ -52,6 +55,7 @@ themselves (llama9 node --join). See llama9-coord(8).`,
 	}
 	l := c.Flags()
 	l.SortFlags = false
+	f.said = l.Changed
 	l.StringArrayVar(&f.nodes, "node", nil, "`name=address` of a node, and ,weight=w behind it; may be given again")
 	l.StringArrayVar(&f.discover, "discover", nil, "`srv:name` of DNS whose records are the nodes; may be given again")
 	l.StringVar(&f.strategy, "strategy", coord.Strategies[0], "how nodes are picked: "+strings.Join(coord.Strategies, ", "))
@@ -120,6 +124,14 @@ func (f *coordFlags) make(ctx context.Context, log *slog.Logger) (c *coord.Coord
 			return c, tree, end, fmt.Errorf("--discover %s: want srv:name", d)
 		}
 	}
+	var nodes [][]string
+	for _, n := range f.nodes {
+		name, addr, ok := strings.Cut(n, "=")
+		if !ok {
+			return c, tree, end, fmt.Errorf("--node %s: want name=address", n)
+		}
+		nodes = append(nodes, append([]string{name}, strings.Split(addr, ",")...))
+	}
 	events := styxfs.NewEvents()
 	c, err = coord.New(coord.Config{
 		Open: openNode, Strategy: f.strategy, Expect: f.expect, QueueSize: f.queue, Strict: f.failover == "strict",
@@ -131,16 +143,28 @@ func (f *coordFlags) make(ctx context.Context, log *slog.Logger) (c *coord.Coord
 	config := f.config(c, events, log)
 	config.Extra = map[string]ninep.Node{"node": c.Dir()}
 	maps.Copy(config.Extra, f.extra)
+	if !f.fixed {
+		config.Kept = c.Kept
+	}
 	if tree, closeTree, err = f.open(config); err != nil {
 		return c, tree, end, err
 	}
 	c.Bind(tree, config.ServerUser, config.ServerGroup)
-	for _, n := range f.nodes {
-		if err := mountNode(ctx, c, n); err != nil {
-			return c, tree, end, fmt.Errorf("--node %s: %w", n, err)
-		}
+	if err := c.Restore(nodes, f.kept(tree)); err != nil {
+		return c, tree, end, fmt.Errorf("--node: %w", err)
 	}
 	return c, tree, end, nil
+}
+
+// kept gives the lines of ctl that the state directory has, but for what the
+// command line says itself.
+func (f *coordFlags) kept(tree *styxfs.FS) [][]string {
+	if f.fixed {
+		return nil
+	}
+	return slices.DeleteFunc(tree.Kept(), func(line []string) bool {
+		return (line[0] == "strategy" || line[0] == "failover") && f.said(line[0])
+	})
 }
 
 // openNode gives the place that an address stands for.
@@ -149,24 +173,6 @@ func openNode(addr string) (coord.Place, error) {
 		return nil, err
 	}
 	return coord.NewRemote(coord.RemoteConfig{Addr: addr}), nil
-}
-
-// mountNode mounts a node of --node, NAME=ADDRESS[,weight=W]. One of that name
-// that the state directory has given makes way.
-func mountNode(ctx context.Context, c *coord.Coord, value string) error {
-	name, addr, ok := strings.Cut(value, "=")
-	if !ok {
-		return errors.New("want name=address")
-	}
-	words := []string{"mount", name}
-	words = append(words, strings.Split(addr, ",")...)
-	cmds := [][]string{words}
-	for _, line := range c.Settings() {
-		if line[0] == "mount" && line[1] == name {
-			cmds = [][]string{{"unmount", name}, words}
-		}
-	}
-	return c.Ctl(ctx, cmds)
 }
 
 // register gives what says whether a node may register. Beyond this machine a

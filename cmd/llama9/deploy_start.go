@@ -104,7 +104,7 @@ func (d *deployStart) serve(ctx context.Context, cfg *deploy.Config, super *depl
 	tree := super.Tree()
 	f := coordFlags{
 		strategy: cfg.Network.Strategy, failover: cfg.Network.Failover, queue: cfg.Network.Queue, keyFile: cfg.Network.JoinKey,
-		extra: map[string]ninep.Node{"deploy": tree},
+		extra: map[string]ninep.Node{"deploy": tree}, fixed: true,
 	}
 	f.addrs = append(cfg.Network.Listen[:len(cfg.Network.Listen):len(cfg.Network.Listen)], deploySocket(cfg.Name))
 	f.insecure, f.mode = cfg.Network.Insecure, cfg.Network.SocketMode

@@ -43,7 +43,8 @@ init(nil: ref Draw->Context, argv: list of string)
 	is("mounted", err, nil);
 	b := ref DisNode(hd tl tl argv, nil, nil, nil);
 	is("add", c.add("b", b, 2), nil);
-	has("add again", c.add("b", b, 2), "b: in use");
+	is("add again", c.add("b", b, 2), nil);
+	has("add another", c.add("b", ref DisNode("tcp!127.0.0.1!1", nil, nil, nil), 2), "b: in use");
 	has("add with no weight", c.add("x", b, 0), "weight 0");
 	has("a strategy that is none", c.balance("bogus"), "bogus: not");
 	is("balance", c.balance("round-robin"), nil);
