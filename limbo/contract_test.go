@@ -43,7 +43,12 @@ func TestCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	script(t, i, "commands", 30, node(t, "1ms").addr, "/n/local"+dir, closed(t))
+	s := node(t, "1ms")
+	script(t, i, "commands", 30, s.addr, "/n/local"+dir, closed(t))
+	// it was mounted with a key, without a gateway
+	if what := "client wants Inferno authentication, use mount -A"; !strings.Contains(s.out.String(), what) {
+		t.Errorf("the node does not log %q", what)
+	}
 }
 
 // TestServerGone: a server is killed under a mount.

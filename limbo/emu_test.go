@@ -76,6 +76,7 @@ func compile() (string, error) {
 			return "", err
 		}
 	}
+	// ours come first: the tree may have others, of another version
 	var script strings.Builder
 	for _, d := range []struct{ from, to string }{{".", "lib"}, {"cmd", "cmd/llama9"}, {"test", "cmd/test"}} {
 		files, err := filepath.Glob(filepath.Join(d.from, "*.b"))
@@ -88,7 +89,7 @@ func compile() (string, error) {
 			} else if !bytes.HasPrefix(b, []byte("implement ")) {
 				continue // included by another
 			}
-			fmt.Fprintf(&script, "limbo -gw -I/module -I/n/local%s/module -o /n/local%s/%s/%s.dis %s\n",
+			fmt.Fprintf(&script, "limbo -gw -I/n/local%s/module -I/module -o /n/local%s/%s/%s.dis %s\n",
 				src, dis, d.to, strings.TrimSuffix(filepath.Base(f), ".b"), "/n/local"+filepath.Join(src, f))
 		}
 	}

@@ -4,6 +4,10 @@
 
 Read, Write, Commit: con iota;
 
+# how long a stream that nobody wants must have been silent for its reader to be
+# killed, in milliseconds
+Quiet: con 500;
+
 slurp(file: string, ms: int): (string, string)
 {
 	return rpc(Read, file, Sys->OREAD, nil, ms);
@@ -199,14 +203,26 @@ finish(f: ref Flow, err: string)
 		;
 }
 
-# watch waits for the Stream to be dropped, and ends the others.
+# watch waits for the Stream to be dropped, and ends the others. The reader is
+# not killed while anything comes: where answers arrive on a mount at the moment
+# that emu interrupts one of its procs, it can lose them, another's too, or the
+# kill. A piece that comes shows the reader that it can go.
 watch(f: ref Flow, reader, pulse: int, end: ref Sys->FD)
 {
 	sys->read(end, array[1] of byte, 1);
 	f.over = 1;
-	kill(pulse);
-	if(kill(reader) != nil)
-		f.gone <-= 1;
+	prog := kill(pulse) == nil;	# it lives until now, so that there is a /prog
+	silent := chan[1] of int;
+	timer := after(Quiet, silent);
+	alt{
+	f.gone <-= 1 =>
+		kill(timer);
+	<-silent =>
+		if(prog)
+			kill(reader);
+		else
+			f.gone <-= 1;
+	}
 }
 
 # pulse looks after a server that has long said nothing: it may think, or hang.

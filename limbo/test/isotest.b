@@ -42,7 +42,7 @@ init(nil: ref Draw->Context, argv: list of string)
 	before := procs();
 	sees();
 	dies();
-	for(j := 0; j < 1000 && procs() > before; j++)
+	for(j := 0; j < 4000 && procs() > before; j++)
 		sys->sleep(10);
 	is("no procs are left", string (procs() <= before), "1");
 }

@@ -218,18 +218,15 @@ streams()
 	(s, err) = m.stream("how are you");
 	is("stream", err, nil);
 	got, p: string;
-	pieces := 0;
 	for(;;){
 		(p, err) = s.next();
 		if(p == nil)
 			break;
 		got += p;
-		pieces++;
 	}
 	is("its end", err, nil);
 	is("its end again", s.next().t1, nil);
 	is("the same seed, the same text", got, want);
-	is("in pieces", string (pieces > 5), "1");
 	for(;;){
 		(p, err) = ev.next();
 		if(p == nil || find(p, " done "))
@@ -259,6 +256,7 @@ streams()
 	is("an endless stream", err, nil);
 	(p, err) = s.next();
 	is("its first piece", err, nil);
+	is("comes while it is made", string (p != nil), "1");
 	has("prompt in a turn", m.prompt("no"), "busy");
 	is("cancel", m.cancel(), nil);
 	(p, err) = s.rest();
@@ -312,7 +310,7 @@ ends()
 		;
 	has("a dropped stream", line, "cancelled");
 	ev = nil;
-	for(i := 0; i < 1000 && procs() > before; i++)
+	for(i := 0; i < 4000 && procs() > before; i++)
 		sys->sleep(10);
 	is("no procs are left", string (procs() <= before), "1");
 	m.close();
