@@ -148,7 +148,7 @@ func openNode(addr string) (coord.Place, error) {
 	if _, _, err := ninep.ParseAddr(addr); err != nil {
 		return nil, err
 	}
-	return coord.NewRemote(coord.RemoteConfig{Addr: addr}), nil
+	return coord.NewRemote(coord.RemoteConfig{Addr: addr, Ahead: true}), nil
 }
 
 // mountNode mounts a node of --node, NAME=ADDRESS[,weight=W]. One of that name
