@@ -39,6 +39,7 @@ type Remote struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // what goes on after a call has returned; Add under mu and not once closed
 	ctl    *link
+	first  first
 
 	mu       sync.Mutex // guards below; after link.mu
 	closed   bool

@@ -59,7 +59,7 @@ func (t *remoteTurn) quick(d *desk) *start {
 		return nil
 	}
 	p := t.params()
-	q := &start{chatLines(req.Messages), append(s.ctlLines(&p), "generate\n"...)}
+	q := &start{chatLines(req.Messages), append(t.r.first.ctlLines(s, &p), "generate\n"...)}
 	if most := int(d.fs.Conn().Msize() - ninep.IOSize); max(len(q.chat), len(q.ctl)) > most {
 		return nil
 	}

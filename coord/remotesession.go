@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"reflect"
 	"slices"
+	"sync"
 
 	"llama9/mnt"
 	"llama9/ninep"
@@ -271,6 +272,38 @@ func wanted(p styxfs.Params) styxfs.Params {
 	p.Priority = min(p.Priority, 0)
 	return p
 }
+
+// first are the lines that a new session was told last, but for those of seed
+// and date, which are always others.
+type first struct {
+	mu     sync.Mutex // guards below
+	params styxfs.Params
+	lines  []byte
+}
+
+// ctlLines are the lines that make a new session's settings into p.
+func (f *first) ctlLines(s *nodeSession, p *styxfs.Params) []byte {
+	common := *p
+	common.Seed, common.Date = s.params.Seed, s.params.Date
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lines == nil || !reflect.DeepEqual(&common, &f.params) {
+		f.params, f.lines = common, slices.Clip(s.ctlLines(&common))
+	}
+	b := f.lines
+	for i := range seedAndDate {
+		lines := seedAndDate[i].Lines(p)
+		if sameLines(seedAndDate[i].Lines(&s.params), lines) {
+			continue
+		}
+		for _, words := range lines {
+			b = append(styxfs.AppendFields(b, words...), '\n')
+		}
+	}
+	return b
+}
+
+var seedAndDate = slices.DeleteFunc(styxfs.ParamTable(), func(p styxfs.Param) bool { return p.Name != "seed" && p.Name != "date" })
 
 // ctlLines are the lines that make what the node has of s into p.
 func (s *nodeSession) ctlLines(p *styxfs.Params) []byte {
