@@ -131,7 +131,9 @@ func (d *desk) fill(ctx context.Context, r *Remote, user string) (err error) {
 	}
 	d.s = r.made(0, user, d.start, id)
 	b := d.fs.Batch()
-	chat, ctl := b.Open(d.s.dir()+"chat", replace), b.Open(d.s.dir()+"ctl", ninep.OWRITE)
+	// A truncation would be done at the turn's begin, to what a turn that takes
+	// the long way has written by another open chat.
+	chat, ctl := b.Open(d.s.dir()+"chat", ninep.OWRITE), b.Open(d.s.dir()+"ctl", ninep.OWRITE)
 	if err := b.Do(ctx); err != nil {
 		return err
 	}
