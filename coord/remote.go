@@ -24,6 +24,7 @@ type RemoteConfig struct {
 	Dial    time.Duration // from the dial to the node's first status; 0 is 5s
 	Setup   time.Duration // for an answer that takes a healthy node no time; 0 is 5s
 	Linger  time.Duration // for the node to end a turn that was cancelled; 0 is 2s
+	Ahead   bool          // makes sessions of the node before they are needed; see remoteahead.go
 }
 
 // A Remote is a mounted node as a place to run turns. It dials when it is
@@ -38,6 +39,7 @@ type Remote struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // what goes on after a call has returned; Add under mu and not once closed
 	ctl    *link
+	first  first
 
 	mu       sync.Mutex // guards below; after link.mu
 	closed   bool
@@ -46,6 +48,7 @@ type Remote struct {
 	forks    map[uint64]uint64       // sessions that are to begin as a fork
 	own      map[farSession]bool     // sessions of the node that were made here
 	ghosts   []*nodeSession          // to be removed when the node answers again
+	ahead    map[string]*spare       // by user: sessions made ahead
 	spare    []*link                 // see alone
 	lone     map[*link]bool          // in use
 	paths    mnt.Paths               // of grafts
@@ -69,7 +72,7 @@ func NewRemote(c RemoteConfig) *Remote {
 	c.Linger = cmp.Or(c.Linger, 2*time.Second)
 	c.Options.PeerTimeout = cmp.Or(c.Options.PeerTimeout, 18*time.Second)
 	c.Options.FlushTimeout = cmp.Or(c.Options.FlushTimeout, 200*time.Millisecond)
-	r := &Remote{c: c, sessions: make(map[uint64]*nodeSession), forks: make(map[uint64]uint64), own: make(map[farSession]bool), lone: make(map[*link]bool)}
+	r := &Remote{c: c, sessions: make(map[uint64]*nodeSession), forks: make(map[uint64]uint64), own: make(map[farSession]bool), ahead: make(map[string]*spare), lone: make(map[*link]bool)}
 	r.dial = func(ctx context.Context) (*mnt.Conn, error) { return mnt.DialConn(ctx, c.Addr, c.Options) }
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.ctl = &link{r: r}
@@ -99,6 +102,9 @@ func (r *Remote) Close() error {
 	}
 	clear(r.sessions)
 	r.mu.Unlock()
+	for _, d := range r.takeAllAhead() {
+		left = append(left, d.s)
+	}
 	if r.ctl.alive() {
 		ctx, cancel := context.WithTimeout(r.ctx, time.Second)
 		for _, s := range left {

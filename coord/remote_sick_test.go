@@ -82,6 +82,75 @@ func (h *sickHandle) ReadAt(ctx context.Context, p []byte, off int64) (int, erro
 	return copy(p, h.text[min(off, int64(len(h.text))):]), nil
 }
 
+// A slowChat is a tree in which the first write to a chat waits until another
+// file of the session was written to.
+type slowChat struct {
+	ninep.FS
+	once sync.Once
+	open chan struct{}
+}
+
+type slowNode struct {
+	s *slowChat
+	ninep.Node
+	name string
+}
+
+func (s *slowChat) Attach(ctx context.Context, a *ninep.Attach) (ninep.Node, error) {
+	n, err := s.FS.Attach(ctx, a)
+	return &slowNode{s, n, ""}, err
+}
+
+func (n *slowNode) Walk(ctx context.Context, name string) (ninep.Node, error) {
+	to, err := n.Node.(ninep.Walker).Walk(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &slowNode{n.s, to, name}, nil
+}
+
+func (n *slowNode) Open(ctx context.Context, mode ninep.OpenMode) (ninep.Handle, error) {
+	h, err := n.Node.(ninep.Opener).Open(ctx, mode)
+	if err != nil || !mode.Writable() || n.name != "chat" && n.name != "ctl" {
+		return h, err
+	}
+	return &slowHandle{h, n}, nil
+}
+
+func (n *slowNode) Remove(ctx context.Context) error { return n.Node.(ninep.Remover).Remove(ctx) }
+
+type slowHandle struct {
+	ninep.Handle
+	n *slowNode
+}
+
+func (h *slowHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if h.n.name == "chat" {
+		<-h.n.s.open
+		return h.Handle.(ninep.Writer).WriteAt(ctx, p, off)
+	}
+	n, err := h.Handle.(ninep.Writer).WriteAt(ctx, p, off)
+	h.n.s.once.Do(func() { close(h.n.s.open) })
+	return n, err
+}
+
+// A node may take up generate before the conversation that was sent before it:
+// it then refuses it, no turn begins without its conversation, and the turn is
+// begun again step by step.
+func TestRemoteOvertaken(t *testing.T) {
+	n := newFarNode(t)
+	slow := &slowChat{FS: n.fs, open: make(chan struct{})}
+	n.srv = &ninep.Server{FS: slow}
+	r := n.remote(RemoteConfig{})
+	play(t, n, r, farRequest("system", "s", "user", "a"), "x")
+	select {
+	case ft := <-n.turns:
+		t.Errorf("another turn began: %q", ft.Messages)
+	default:
+	}
+	eventually(t, "one session is left", func() bool { return len(n.sessions()) == 1 })
+}
+
 func (h *sickHandle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return h.Handle.(ninep.Writer).WriteAt(ctx, p, off)
 }

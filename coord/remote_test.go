@@ -117,7 +117,7 @@ func TestRemoteSessionGoesOn(t *testing.T) {
 	req := farRequest("user", "one")
 	req.Params.Temperature = 0
 	first := play(t, n, r, req, "1")
-	if got := w.take(); !slices.Contains(got, "one\n") || !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "temperature 0\n") }) {
+	if got := w.take(); !slices.Contains(got, `{"role":"user","content":"one"}`+"\n") || !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "temperature 0\n") }) {
 		t.Errorf("written: %q", got)
 	}
 

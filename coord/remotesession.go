@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"reflect"
 	"slices"
+	"sync"
 
 	"llama9/mnt"
 	"llama9/ninep"
@@ -22,6 +23,7 @@ type nodeSession struct {
 	id    string // its number there
 	used  uint64 // Remote.tick of its last turn
 	taken bool
+	fresh bool        // it has had no turn, and has no text
 	gone  bool        // Forget was called while it was taken
 	held  []*mnt.File // whose clunk would commit: they are closed once it is removed
 
@@ -210,9 +212,17 @@ func (r *Remote) forked(of uint64, user, start string) string {
 	return s.id
 }
 
-// evict removes what was to be removed anyway, and the sessions that were not
-// used for the longest time: the node has no room for more.
+// evict removes the sessions that were made ahead, else what was to be removed
+// anyway, and the sessions that were not used for the longest time: the node
+// has no room for more.
 func (r *Remote) evict(ctx context.Context) (some bool) {
+	for _, d := range r.takeAllAhead() {
+		some = r.drop(ctx, d.s) == nil || some
+		d.up(r)
+	}
+	if some {
+		return true
+	}
 	const most = 16
 	r.mu.Lock()
 	n := min(most, len(r.ghosts))
@@ -238,13 +248,16 @@ func (r *Remote) evict(ctx context.Context) (some bool) {
 	return some
 }
 
-// made enters a session that the node has just made.
+// made enters a session that the node has just made; of is 0 for one that is
+// made ahead.
 func (r *Remote) made(of uint64, user, start, id string) *nodeSession {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := &nodeSession{of: of, user: user, start: start, id: id, taken: true, params: styxfs.DefaultParams()}
+	s := &nodeSession{of: of, user: user, start: start, id: id, taken: true, fresh: true, params: styxfs.DefaultParams()}
 	r.own[farSession{start, id}] = true
-	r.sessions[of] = s
+	if of != 0 {
+		r.sessions[of] = s
+	}
 	return s
 }
 
@@ -259,6 +272,38 @@ func wanted(p styxfs.Params) styxfs.Params {
 	p.Priority = min(p.Priority, 0)
 	return p
 }
+
+// first are the lines that a new session was told last, but for those of seed
+// and date, which are always others.
+type first struct {
+	mu     sync.Mutex // guards below
+	params styxfs.Params
+	lines  []byte
+}
+
+// ctlLines are the lines that make a new session's settings into p.
+func (f *first) ctlLines(s *nodeSession, p *styxfs.Params) []byte {
+	common := *p
+	common.Seed, common.Date = s.params.Seed, s.params.Date
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lines == nil || !reflect.DeepEqual(&common, &f.params) {
+		f.params, f.lines = common, slices.Clip(s.ctlLines(&common))
+	}
+	b := f.lines
+	for i := range seedAndDate {
+		lines := seedAndDate[i].Lines(p)
+		if sameLines(seedAndDate[i].Lines(&s.params), lines) {
+			continue
+		}
+		for _, words := range lines {
+			b = append(styxfs.AppendFields(b, words...), '\n')
+		}
+	}
+	return b
+}
+
+var seedAndDate = slices.DeleteFunc(styxfs.ParamTable(), func(p styxfs.Param) bool { return p.Name != "seed" && p.Name != "date" })
 
 // ctlLines are the lines that make what the node has of s into p.
 func (s *nodeSession) ctlLines(p *styxfs.Params) []byte {

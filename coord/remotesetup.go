@@ -1,6 +1,7 @@
 package coord
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -12,77 +13,67 @@ import (
 
 const replace = ninep.OWRITE | ninep.OTRUNC
 
-// A setting is what begins a turn that is set up.
+// A setting is what begins a turn that is set up, or has begun it already.
 type setting struct {
 	prompt *mnt.File // its clunk commits; nil: the verb generate does
-	event  *mnt.File
+	begun  *reading  // nil: the turn is yet to be begun
 }
 
 // discard lets go of what a turn that does not begin has opened. Its prompt is
 // closed after the session is removed: the clunk would commit.
 func (s *nodeSession) discard(c *setting) {
-	if c == nil {
-		return
-	}
-	if c.prompt != nil {
+	if c != nil && c.prompt != nil {
 		s.held = append(s.held, c.prompt)
-	}
-	if c.event != nil {
-		c.event.Forget()
 	}
 }
 
-// make makes a session on the node. The open new is its prompt.
-func (t *remoteTurn) make(fs *mnt.Fsys, start string) (*nodeSession, *setting, error) {
+// make makes a session on the node. If there is no room, one that is not in use
+// makes way.
+func (t *remoteTurn) make(d *desk) error {
 	ctx, cancel := t.r.within(t.ctx)
 	defer cancel()
-	var clone *mnt.File
-	var got *mnt.Result
-	buf := make([]byte, 64)
-	for again := true; ; again = false {
-		b := fs.Batch()
-		clone = b.Open("infer/new", ninep.ORDWR)
-		got = b.Read(clone, buf, 0)
-		err := b.Do(ctx)
-		if err == nil {
-			break
-		}
-		var said *ninep.Error
-		full := errors.As(err, &said) && strings.HasPrefix(said.Text, "too many sessions")
-		if !full || !again || !t.r.evict(ctx) {
-			return nil, nil, err
-		}
+	id, err := newSession(ctx, d.fs)
+	var said *ninep.Error
+	if errors.As(err, &said) && strings.HasPrefix(said.Text, "too many sessions") && t.r.evict(ctx) {
+		id, err = newSession(ctx, d.fs)
 	}
-	id := strings.TrimSuffix(string(buf[:got.N]), "\n")
-	if n, err := strconv.ParseUint(id, 10, 64); err != nil || strconv.FormatUint(n, 10) != id {
-		clone.Forget()
-		return nil, nil, badAnswer("infer/new gave the session %s", clipped(id))
+	if err != nil {
+		return err
 	}
-	s := t.r.made(t.req.Session, t.req.User, start, id)
-	c := &setting{prompt: clone}
-	if src := t.r.forked(t.req.Session, t.req.User, start); src != "" {
-		err := lostError(fs.WriteFile(ctx, s.dir()+"ctl", []byte("fork "+src+"\n")))
+	d.s = t.r.made(t.req.Session, t.req.User, d.start, id)
+	if src := t.r.forked(t.req.Session, t.req.User, d.start); src != "" {
+		err := lostError(d.fs.WriteFile(ctx, d.s.dir()+"ctl", []byte("fork "+src+"\n")))
 		if errors.Is(err, ErrLost) {
-			return s, c, err
+			return err
 		}
-		s.vague = err == nil // else src is gone, and it begins with nothing
+		d.s.vague = err == nil // else src is gone, and it begins with nothing
 	}
-	return s, c, nil
+	return nil
+}
+
+// newSession makes a session and gives its number.
+func newSession(ctx context.Context, fs *mnt.Fsys) (id string, err error) {
+	buf := make([]byte, 64)
+	f, n, err := fs.OpenRead(ctx, "infer/new", ninep.OREAD, buf)
+	if err != nil {
+		return "", err
+	}
+	f.Forget() // nothing was written: it commits nothing
+	id = strings.TrimSuffix(string(buf[:n]), "\n")
+	if n, err := strconv.ParseUint(id, 10, 64); err != nil || strconv.FormatUint(n, 10) != id {
+		return "", badAnswer("infer/new gave the session %s", clipped(id))
+	}
+	return id, nil
 }
 
 // setUp writes what the node's session lacks, in one round trip, or two where
 // the ids of a prefix have to be looked at with the model that is set.
-func (t *remoteTurn) setUp(fs *mnt.Fsys, s *nodeSession, c *setting) (*setting, error) {
+func (t *remoteTurn) setUp(fs *mnt.Fsys, s *nodeSession) (*setting, error) {
 	ctx, cancel := t.r.within(t.ctx)
 	defer cancel()
-	if c == nil {
-		c = &setting{}
-	}
+	c := &setting{}
 	req, dir := t.req, s.dir()
-	p := wanted(req.Params)
-	if !req.Date.IsZero() {
-		p.Date = req.Date
-	}
+	p := t.params()
 	b := fs.Batch()
 	if lines := s.ctlLines(&p); len(lines) > 0 {
 		ctl := b.Open(dir+"ctl", ninep.OWRITE)
@@ -110,32 +101,35 @@ func (t *remoteTurn) setUp(fs *mnt.Fsys, s *nodeSession, c *setting) (*setting, 
 	if !s.has(base) {
 		put(b, dir+"chat", chatLines(base))
 	}
-	event := b.Open(dir+"event", ninep.OREAD)
-	clone := c.prompt
-	var opened *mnt.File
-	switch {
-	case prompt != "" && clone != nil:
-		pour(b, clone, []byte(prompt))
-	case prompt != "":
-		opened = b.Open(dir+"prompt", replace)
-		b.Keep(opened) // its clunk would commit, whatever else is refused
-		pour(b, opened, []byte(prompt))
-	case clone != nil:
-		b.Close(clone)
-		c.prompt = nil
+	if prompt != "" {
+		c.prompt = b.Open(dir+"prompt", replace)
+		b.Keep(c.prompt) // its clunk would commit, whatever else is refused
+		pour(b, c.prompt, []byte(prompt))
 	}
-	err := b.Do(ctx)
-	if opened != nil && b.Kept() {
-		c.prompt = opened
-	}
-	if err != nil {
+	if err := b.Do(ctx); err != nil {
+		if !b.Kept() {
+			c.prompt = nil
+		}
 		return c, err
 	}
-	c.event = event
-	s.params, s.grammar, s.schema = p, req.Grammar, req.Schema
-	s.vague = false
-	s.holds(req.Messages)
+	s.took(&p, req)
 	return c, nil
+}
+
+// params are what the node is told.
+func (t *remoteTurn) params() styxfs.Params {
+	p := wanted(t.req.Params)
+	if !t.req.Date.IsZero() {
+		p.Date = t.req.Date
+	}
+	return p
+}
+
+// took notes that the node has all of a turn.
+func (s *nodeSession) took(p *styxfs.Params, req *styxfs.Request) {
+	s.params, s.grammar, s.schema = *p, req.Grammar, req.Schema
+	s.vague, s.fresh = false, false
+	s.holds(req.Messages)
 }
 
 // maxPrompt is up to what length a message goes through prompt, which saves a

@@ -21,6 +21,7 @@ type remoteTurn struct {
 	sink   styxfs.Sink
 	ctx    context.Context // of what it asks the node
 	cancel context.CancelCauseFunc
+	anew   bool // it begins a conversation on the node
 
 	mu     sync.Mutex // guards below, and is held around calls of sink
 	muted  bool       // sink is told nothing more
@@ -105,44 +106,64 @@ func (t *remoteTurn) isMoved() bool {
 	return t.moved
 }
 
-// run makes the turn. A session that the node has dropped is made again.
+// run makes the turn. A session that the node has dropped is made again, and
+// one whose beginning was taken up in another order goes the long way.
 func (t *remoteTurn) run() (styxfs.Outcome, error) {
-	l := t.r.stream()
-	defer t.r.unstream(l)
-	for again := true; ; {
-		fs, leave, err := l.tree(t.ctx, t.req.User)
-		if err != nil {
+	for again := true; ; again = false {
+		d, kept, err := t.sit(again)
+		if err != nil && d == nil {
 			return t.outcome(styxfs.ReasonErr), t.judge(err)
 		}
-		start := l.startID()
-		s := t.r.take(t.req.Session, t.req.User, start)
-		kept := s != nil
 		var c *setting
-		if s == nil {
-			s, c, err = t.make(fs, start)
+		if err == nil {
+			t.anew = d.s.fresh
+			if q := t.quick(d); q != nil && again {
+				c, err = t.begin(d, q)
+			} else {
+				c, err = t.setUp(d.fs, d.s)
+			}
 		}
 		if err == nil {
-			c, err = t.setUp(fs, s, c)
+			o, keep, err := t.follow(d, c)
+			d.up(t.r)
+			t.ahead()
+			t.r.give(d.s, keep && !t.isMoved())
+			return o, err
 		}
-		if err != nil {
-			err = t.judge(err)
-			if s != nil {
-				s.vague = true
-				s.discard(c)
-				t.r.give(s, kept && errors.Is(err, ErrRefused))
-			}
-			leave()
-			if kept && again && !t.isMuted() && (errors.Is(err, ninep.ErrNotExist) || errors.Is(err, ninep.ErrBusy)) {
-				again = false
-				continue
-			}
+		fast := tooFast(err)
+		err = t.judge(err)
+		if d.s != nil {
+			d.s.vague = true
+			d.s.discard(c)
+			t.r.give(d.s, kept && errors.Is(err, ErrRefused))
+		}
+		d.up(t.r)
+		stale := kept && (errors.Is(err, ninep.ErrNotExist) || errors.Is(err, ninep.ErrBusy))
+		if !again || t.isMuted() || !stale && !fast {
 			return t.outcome(styxfs.Client), err
 		}
-		o, keep, err := t.follow(fs, s, c)
-		leave()
-		t.r.give(s, keep && !t.isMoved())
-		return o, err
 	}
+}
+
+// sit gives a place to make the turn at: with the session that the node has of
+// it, with one that was made ahead, or with a new one. kept says that it was
+// there before. With an error a desk is given too, if there is a connection.
+func (t *remoteTurn) sit(ahead bool) (d *desk, kept bool, err error) {
+	if ahead && !t.r.knows(t.req.Session) {
+		if d := t.r.takeAhead(t.ctx, t.req); d != nil {
+			return d, true, nil
+		}
+	}
+	d = &desk{l: t.r.stream()}
+	if d.fs, d.leave, err = d.l.tree(t.ctx, t.req.User); err != nil {
+		d.up(t.r)
+		return nil, false, err
+	}
+	d.start = d.l.startID()
+	if d.s = t.r.take(t.req.Session, t.req.User, d.start); d.s != nil {
+		return d, true, nil
+	}
+	return d, false, t.make(d)
 }
 
 // judge tells errors of the node from the end of the turn's own context.
@@ -164,25 +185,42 @@ func (t *remoteTurn) outcome(r styxfs.Reason) styxfs.Outcome {
 	return styxfs.Outcome{Reason: r, Tokens: len(t.req.Prefix) + t.tokens}
 }
 
-// follow commits the turn and passes on what the node says of it. keep says
-// whether the session can take another turn.
-func (t *remoteTurn) follow(fs *mnt.Fsys, s *nodeSession, c *setting) (o styxfs.Outcome, keep bool, err error) {
+// errMuted is the end of a turn that was cancelled before it began.
+var errMuted = errors.New("cancelled before it began")
+
+// mayBegin notes that from now on the turn may run on the node; false if it is
+// not to.
+func (t *remoteTurn) mayBegin(d *desk) bool {
 	t.mu.Lock()
-	t.begun, t.ctl = fs, s.dir()+"ctl"
-	muted := t.muted
-	t.mu.Unlock()
-	if muted {
+	defer t.mu.Unlock()
+	if t.muted {
+		return false
+	}
+	t.begun, t.ctl = d.fs, d.s.dir()+"ctl"
+	return true
+}
+
+// follow commits the turn, if it has not begun, and passes on what the node
+// says of it. keep says whether the session can take another turn.
+func (t *remoteTurn) follow(d *desk, c *setting) (o styxfs.Outcome, keep bool, err error) {
+	fs, s := d.fs, d.s
+	if c.begun == nil && !t.mayBegin(d) {
 		s.discard(c)
 		return o, false, context.Cause(t.ctx)
 	}
-	defer t.watchSoon(fs, s, c.event)()
-	if c.prompt == nil {
+	defer t.watchSoon(fs, s)()
+	if c.begun == nil && c.prompt == nil {
 		if err := t.generate(fs); err != nil {
 			s.vague = true // the prefix waits for the next turn
 			return t.outcome(styxfs.Client), errors.Is(err, ErrRefused), err
 		}
 	}
-	err = t.read(fs, s, c.prompt)
+	if c.begun == nil {
+		c.begun, err = t.ask(fs, s, c.prompt)
+	}
+	if err == nil {
+		err = t.read(fs, s, c.begun)
+	}
 	if err = t.judge(err); t.ctx.Err() != nil || errors.Is(err, ErrLost) {
 		return t.outcome(styxfs.ReasonErr), false, err
 	}
@@ -196,43 +234,63 @@ func (t *remoteTurn) generate(fs *mnt.Fsys) error {
 	return t.judge(fs.WriteFile(ctx, t.ctl, []byte("generate\n")))
 }
 
-// read commits what prompt has, if it is not nil, and passes on the turn's tokens
-// until the end, io.EOF or the turn's error.
-func (t *remoteTurn) read(fs *mnt.Fsys, s *nodeSession, prompt *mnt.File) error {
-	buf := make([]byte, 4096)
+// ask commits what prompt has, if it is not nil, and asks for the tokens.
+func (t *remoteTurn) ask(fs *mnt.Fsys, s *nodeSession, prompt *mnt.File) (*reading, error) {
+	a := &reading{buf: make([]byte, 4096)}
 	b := fs.Batch()
 	if prompt != nil {
 		// The open binds to the turn that is being written, also if it is
 		// faster than the clunk.
 		b.Close(prompt)
 	}
-	f := b.Open(s.dir()+"token", ninep.OREAD)
-	got := b.Read(f, buf, 0)
-	err := b.Do(t.ctx)
+	a.f = b.Open(s.dir()+"token", ninep.OREAD)
+	a.first = b.ReadLater(a.f, a.buf, 0)
+	return a, b.Do(t.ctx)
+}
+
+// read passes on the turn's tokens until the end, io.EOF or the turn's error.
+func (t *remoteTurn) read(fs *mnt.Fsys, s *nodeSession, a *reading) error {
+	defer func() { a.f.Forget() }()
 	if t.isMuted() {
 		t.tellCancel(t.ctx, fs) // the first could have come before the commit
 	}
-	if err != nil {
-		return err
+	buf := a.buf
+	n, err := a.first.Wait(t.ctx)
+	if n == 0 && err == nil {
+		// Where the read was faster than generate, there was no turn yet.
+		f, m, err := fs.OpenRead(t.ctx, s.dir()+"token", ninep.OREAD, buf)
+		if err != nil {
+			return err
+		}
+		a.f.Forget()
+		a.f, n = f, m
 	}
-	defer f.Forget()
-	n, off := got.N, int64(0)
 	var rest []byte
-	for {
+	for off, other := int64(0), make([]byte, len(buf)); ; {
 		if n == 0 && err == nil {
 			err = io.EOF
 		}
 		off += int64(n)
+		// The next read is on its way before these tokens are passed on, and
+		// does not hold them up.
+		var next *mnt.Pending
+		if err == nil {
+			if n == len(buf) && n < 64<<10 {
+				other = make([]byte, 4*n)
+			}
+			next = a.f.ReadLater(other, off)
+		}
 		if rest, err = cut(rest, buf[:n], err, t.token); err != nil {
+			if next != nil {
+				next.Cancel()
+			}
 			if err == io.EOF && len(rest) > 0 {
 				return badAnswer("half a token")
 			}
 			return err
 		}
-		if n == len(buf) && n < 64<<10 {
-			buf = make([]byte, 4*n)
-		}
-		n, err = f.ReadAt(t.ctx, buf, off)
+		n, err = next.Wait(t.ctx)
+		buf, other = other, buf
 	}
 }
 
@@ -261,25 +319,45 @@ const watchAfter = 5 * time.Millisecond
 
 // watchSoon lets watch begin in a moment, if the turn has not ended by then.
 // stop is for its end.
-func (t *remoteTurn) watchSoon(fs *mnt.Fsys, s *nodeSession, f *mnt.File) (stop func()) {
+func (t *remoteTurn) watchSoon(fs *mnt.Fsys, s *nodeSession) (stop func()) {
 	if !t.r.begin() {
-		return f.Forget
+		return func() {}
 	}
 	later := time.AfterFunc(watchAfter, func() {
 		defer t.r.wg.Done()
-		defer f.Forget()
-		t.watch(fs, s, f)
+		t.ahead()
+		t.watch(fs, s)
 	})
 	return func() {
 		if later.Stop() {
-			f.Forget()
 			t.r.wg.Done()
 		}
 	}
 }
 
-// watch passes on what the session's event says, until the turn's end.
-func (t *remoteTurn) watch(fs *mnt.Fsys, s *nodeSession, f *mnt.File) {
+// ahead has a session made for the next new conversation, if this is one.
+func (t *remoteTurn) ahead() {
+	if t.anew {
+		t.r.makeAhead(t.req.User)
+	}
+}
+
+// watch passes on what the session's event says, until the turn's end. What
+// was before, status tells.
+func (t *remoteTurn) watch(fs *mnt.Fsys, s *nodeSession) {
+	b := fs.Batch()
+	f := b.Open(s.dir()+"event", ninep.OREAD)
+	// The first open of token can have been faster than the turn's begin: then
+	// it is none whose end ends the turn.
+	reader := b.Open(s.dir()+"token", ninep.OREAD)
+	if b.Do(t.ctx) != nil {
+		return
+	}
+	defer f.Forget()
+	defer reader.Forget()
+	if st, err := t.status(fs, s); err == nil {
+		t.stands(&st)
+	}
 	readLines(t.ctx, f, make([]byte, 512), func(line []byte) error {
 		_, kind, attrs, err := styxfs.ParseEvent(string(line))
 		if err != nil {
@@ -301,6 +379,19 @@ func (t *remoteTurn) watch(fs *mnt.Fsys, s *nodeSession, f *mnt.File) {
 		}
 		return nil
 	})
+}
+
+// stands passes on how the turn stands, as its status says.
+func (t *remoteTurn) stands(st *turnStatus) {
+	t.state(st.state, nil)
+	t.note(st.note)
+	if n := st.note.PromptTokens; st.state == styxfs.Prefill && n > 0 {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if !t.muted && !t.shown {
+			t.sink.Progress(st.note.CachedTokens, st.note.CachedTokens, n)
+		}
+	}
 }
 
 // state passes on a change of state, if it is not of the past.

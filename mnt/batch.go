@@ -3,6 +3,7 @@ package mnt
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"llama9/ninep"
 )
@@ -44,6 +45,7 @@ type op struct {
 	bare  error // the server's own answer, before settle
 
 	unknown bool     // the answer did not come in time
+	later   *Pending // nil: Do waits for the answer
 	names   []string // of the walk
 	make    func() (*call, error)
 	done    func(k *call) error
@@ -110,6 +112,68 @@ func (b *Batch) Read(f *File, p []byte, off int64) *Result {
 		return nil
 	}
 	return b.add(o)
+}
+
+// ReadLater is a Read whose answer Do does not wait for: Pending.Wait does,
+// and must be called if Do succeeds. So a read that blocks goes out along with
+// what is answered at once.
+func (b *Batch) ReadLater(f *File, p []byte, off int64) *Pending {
+	r := &Pending{f: f, p: p, off: off}
+	b.add(&op{
+		file: f, lasts: true, later: r,
+		make: func() (*call, error) { return f.readCall(p, off) },
+		done: func(*call) error { return nil },
+	})
+	return r
+}
+
+// A Pending is a read that was sent, and is waited for later.
+type Pending struct {
+	f   *File
+	p   []byte
+	off int64
+	k   *call // nil: it is yet to be sent
+}
+
+// ReadLater sends what ReadAt does; its answer is Pending.Wait's to give, which
+// must be called.
+func (f *File) ReadLater(p []byte, off int64) *Pending {
+	r := &Pending{f: f, p: p, off: off}
+	if k, err := f.readCall(p, off); err == nil { // else Wait finds it
+		f.fid.c.start(k)
+		r.k = k
+	}
+	return r
+}
+
+// Wait gives what File.ReadAt would. It is called once.
+func (r *Pending) Wait(ctx context.Context) (int, error) {
+	k := r.k
+	if k == nil {
+		return r.f.ReadAt(ctx, r.p, r.off)
+	}
+	c := r.f.fid.c
+	if !c.wait(ctx, k) {
+		if err := c.cancelled(ctx, k); err != nil {
+			return 0, err
+		}
+		return k.n, nil
+	}
+	if err := k.result(); errors.Is(err, ninep.ErrBadFid) { // it was taken up before the open
+		return r.f.ReadAt(ctx, r.p, r.off)
+	} else if err != nil {
+		return 0, err
+	}
+	n := k.n
+	k.recycle()
+	return n, nil
+}
+
+// Cancel flushes the read, in place of Wait: p is the caller's again.
+func (r *Pending) Cancel() {
+	if r.k != nil {
+		r.f.fid.c.cancel([]*call{r.k})
+	}
 }
 
 // Write does one Twrite of p, which must fit in one: see File.IOUnit.
@@ -221,11 +285,27 @@ func (b *Batch) together(ctx context.Context) error {
 		}
 	}
 	c.start(ks...)
-	whole := c.wait(ctx, ks...)
+	now, later := ks, []*call(nil)
+	if i := slices.IndexFunc(b.ops, func(o *op) bool { return o.later != nil }); i >= 0 {
+		now, later = b.split(ks)
+	}
+	whole := c.wait(ctx, now...)
 	for i, o := range b.ops {
-		o.take(c, ctx, ks[i], whole)
+		if o.later == nil {
+			o.take(c, ctx, ks[i], whole)
+		}
 	}
 	err := b.settle()
+	switch {
+	case err != nil && len(later) > 0:
+		c.cancel(later)
+	case len(later) > 0:
+		for i, o := range b.ops {
+			if o.later != nil {
+				o.later.k = ks[i]
+			}
+		}
+	}
 	if !whole || err == nil {
 		return err
 	}
@@ -235,6 +315,18 @@ func (b *Batch) together(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// split parts the calls that Do waits for from the others.
+func (b *Batch) split(ks []*call) (now, later []*call) {
+	for i, o := range b.ops {
+		if o.later == nil {
+			now = append(now, ks[i])
+		} else {
+			later = append(later, ks[i])
+		}
+	}
+	return now, later
 }
 
 // take notes the result of a started call.
@@ -281,6 +373,7 @@ func (b *Batch) lost() []*op {
 	missed := map[*File]bool{}
 	for _, o := range b.ops {
 		switch {
+		case o.later != nil:
 		case o.opens:
 			found[o.file] = o.Err == nil
 		case errors.Is(o.bare, ninep.ErrBadFid):
@@ -306,6 +399,9 @@ func (b *Batch) each(ctx context.Context, ops []*op) error {
 		if err := failed[o.file]; err != nil {
 			o.Err = err
 			continue
+		}
+		if o.later != nil {
+			continue // Wait sends it
 		}
 		if o.opens {
 			c.discard(o.file.fid)

@@ -67,13 +67,40 @@ func stamps(b *testing.B, f *mnt.File) times {
 
 const benchTokens = 100
 
-// BenchmarkCoord: time to the first token, and to each.
+// rest lets what one turn leaves to be done end before the next one is
+// measured.
+func rest() { time.Sleep(3 * time.Millisecond) }
+
+// BenchmarkCoord: what a coordinator adds to the time to the first token, and
+// to each.
 func BenchmarkCoord(b *testing.B) {
 	b.Setenv("GOMAXPROCS", "1")
-	addr, node, _ := serve(b, "--engine", "fake", "-m", "fake:words,step=1ms", "--alias", "words")
+	addr, node, _ := serve(b, fakeFlags...)
 	_, coord, _ := coordinate(b, 1, "--node", "a="+addr)
+	added(b, node, coord, func() string { return running(b, node) })
+}
+
+// BenchmarkRelay: what a process adds that does nothing but pass on the bytes
+// of a connection: no less is possible for one that stands between.
+func BenchmarkRelay(b *testing.B) {
+	b.Setenv("GOMAXPROCS", "1")
+	addr, node, _ := serve(b, fakeFlags...)
+	fs, err := mnt.Dial(b.Context(), helper(b, "relay "+strings.TrimPrefix(addr, "unix!")), mnt.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer fs.Close()
+	added(b, node, fs, func() string { return running(b, node) })
+}
+
+var fakeFlags = []string{"--engine", "fake", "-m", "fake:words,step=1ms", "--alias", "words"}
+
+// added measures turns on node, and on what is before it. there names the
+// session of the node that has a turn.
+func added(b *testing.B, node, before *mnt.Fsys, there func() string) {
 	set := fmt.Sprintf("n_predict %d\nignore_eos on\nonclose keep\n", benchTokens)
 	first := func(fs *mnt.Fsys) time.Duration {
+		rest()
 		begun := time.Now()
 		t, err := mnt.StartTurn(b.Context(), fs, "n_predict 1\n", []byte("x"))
 		if err != nil {
@@ -89,41 +116,36 @@ func BenchmarkCoord(b *testing.B) {
 	for range b.N {
 		for range 20 {
 			direct = append(direct, first(node))
-			behind = append(behind, first(coord))
+			behind = append(behind, first(before))
 		}
-		// One turn, read in both places: the node's session is its newest.
-		dir := "infer/" + strings.TrimSpace(readFile(b, coord, "infer/new"))
-		writeFile(b, coord, dir+"/ctl", set)
-		far, err := coord.Open(b.Context(), dir+"/token", ninep.OREAD)
+		// One turn, read in both places.
+		dir := "infer/" + strings.TrimSpace(readFile(b, before, "infer/new"))
+		writeFile(b, before, dir+"/ctl", set)
+		far, err := before.Open(b.Context(), dir+"/token", ninep.OREAD)
 		if err != nil {
 			b.Fatal(err)
 		}
-		have := names(b, node)
-		writeFile(b, coord, dir+"/prompt", "x")
-		var there string
-		until(b, "the node has the session", func() bool {
-			for n := range names(b, node) {
-				if !have[n] {
-					there = n
-				}
-			}
-			return there != ""
+		writeFile(b, before, dir+"/prompt", "x")
+		var at string
+		until(b, "the node has the turn", func() bool {
+			at = there()
+			return at != ""
 		})
-		near, err := node.Open(b.Context(), "infer/"+there+"/token", ninep.OREAD)
+		near, err := node.Open(b.Context(), "infer/"+at+"/token", ninep.OREAD)
 		if err != nil {
 			b.Fatal(err)
 		}
-		var at times
+		var seen times
 		var both sync.WaitGroup
-		both.Go(func() { at = stamps(b, near) })
+		both.Go(func() { seen = stamps(b, near) })
 		got := stamps(b, far)
 		both.Wait()
-		for i := benchTokens / 2; i < min(len(at), len(got)); i++ { // when both were there in time
-			added = append(added, got[i]-at[i])
+		for i := benchTokens / 2; i < min(len(seen), len(got)); i++ { // when both were there in time
+			added = append(added, got[i]-seen[i])
 		}
 		near.Forget()
 		far.Forget()
-		coord.Remove(b.Context(), dir)
+		before.Remove(b.Context(), dir)
 	}
 	report(b, "first", direct, behind)
 	tell(b, added)
@@ -166,26 +188,30 @@ func BenchmarkKill(b *testing.B) {
 	b.ReportMetric(all.at(99), "next-token-p99-ms")
 }
 
-// names are the sessions of a server.
-func names(b *testing.B, fs *mnt.Fsys) map[string]bool {
+// running is the session of a server that has the turn of benchTokens; "" if
+// none has.
+func running(b *testing.B, fs *mnt.Fsys) string {
 	l, err := fs.ReadDir(b.Context(), "infer")
 	if err != nil {
 		b.Fatal(err)
 	}
-	m := make(map[string]bool)
 	for _, st := range l {
-		if st.Name[0] >= '0' && st.Name[0] <= '9' {
-			m[st.Name] = true
+		if st.Name[0] < '0' || st.Name[0] > '9' {
+			continue
+		}
+		ctl, err := fs.ReadFile(b.Context(), "infer/"+st.Name+"/ctl")
+		if err == nil && strings.Contains(string(ctl), fmt.Sprintf("n_predict %d\n", benchTokens)) {
+			return st.Name
 		}
 	}
-	return m
+	return ""
 }
 
 // BenchmarkProxy is the same over HTTP: a server that streams lines, and a
 // proxy before it.
 func BenchmarkProxy(b *testing.B) {
-	server := httpProcess(b, "serve")
-	proxy := httpProcess(b, server)
+	server := helper(b, "serve")
+	proxy := helper(b, server)
 	client := &http.Client{}
 	get := func(base, query string) *http.Response {
 		r, err := client.Get(base + "/?" + query)
@@ -195,6 +221,7 @@ func BenchmarkProxy(b *testing.B) {
 		return r
 	}
 	first := func(base string) time.Duration {
+		rest()
 		begun := time.Now()
 		r := get(base, "n=1")
 		bufio.NewReader(r.Body).ReadString('\n')
@@ -231,15 +258,15 @@ func BenchmarkProxy(b *testing.B) {
 	tell(b, added)
 }
 
-// httpProcess starts this test's program as an HTTP server, or as a proxy of
-// one, and gives its address.
-func httpProcess(b *testing.B, what string) string {
+// helper starts this test's program as an HTTP server, as a proxy of one, or as
+// a relay of a Unix socket, and gives its address.
+func helper(b *testing.B, what string) string {
 	exe, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.run", "^TestHTTPHelper$")
-	cmd.Env = append(os.Environ(), "LLAMA9_TEST_HTTP="+what, "GOMAXPROCS=1")
+	cmd := exec.Command(exe, "-test.run", "^TestHelper$")
+	cmd.Env = append(os.Environ(), "LLAMA9_TEST_HELPER="+what, "GOMAXPROCS=1")
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -258,10 +285,14 @@ func httpProcess(b *testing.B, what string) string {
 	return strings.TrimSpace(line)
 }
 
-// TestHTTPHelper is run by BenchmarkProxy in a process of its own.
-func TestHTTPHelper(t *testing.T) {
-	what := os.Getenv("LLAMA9_TEST_HTTP")
+// TestHelper is run by helper in a process of its own.
+func TestHelper(t *testing.T) {
+	what := os.Getenv("LLAMA9_TEST_HELPER")
 	if what == "" {
+		return
+	}
+	if to, ok := strings.CutPrefix(what, "relay "); ok {
+		relay(t, to)
 		return
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -280,6 +311,39 @@ func TestHTTPHelper(t *testing.T) {
 	}
 	fmt.Printf("http://%s\n", ln.Addr())
 	http.Serve(ln, h)
+}
+
+// relay passes on what comes over a Unix socket to another one, and back.
+func relay(t *testing.T, to string) {
+	ln, err := net.Listen("unix", to+".relay")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("unix!%s\n", ln.Addr())
+	pass := func(to, from net.Conn) {
+		defer to.Close()
+		for p := make([]byte, 64<<10); ; {
+			n, err := from.Read(p)
+			if err != nil {
+				return
+			}
+			if _, err := to.Write(p[:n]); err != nil {
+				return
+			}
+		}
+	}
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := net.Dial("unix", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go pass(far, c)
+		go pass(c, far)
+	}
 }
 
 // pairs streams lines, a millisecond apart; requests of the same pair begin

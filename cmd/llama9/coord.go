@@ -172,7 +172,7 @@ func openNode(addr string) (coord.Place, error) {
 	if _, _, err := ninep.ParseAddr(addr); err != nil {
 		return nil, err
 	}
-	return coord.NewRemote(coord.RemoteConfig{Addr: addr}), nil
+	return coord.NewRemote(coord.RemoteConfig{Addr: addr, Ahead: true}), nil
 }
 
 // register gives what says whether a node may register. Beyond this machine a
