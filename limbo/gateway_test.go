@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"llama9/tests/proc"
 	"time"
 )
 
@@ -87,9 +89,9 @@ func fifo(t *testing.T, dir, name string) *os.File {
 }
 
 // tap is another address of addr, and all that is sent to it.
-func tap(t *testing.T, addr string) (string, *log) {
+func tap(t *testing.T, addr string) (string, *proc.Log) {
 	t.Helper()
-	seen := new(log)
+	seen := new(proc.Log)
 	f := strings.Split(addr, "!")
 	return listen(t, func(c net.Conn) {
 		to, err := net.Dial(f[0], net.JoinHostPort(f[1], f[2]))
