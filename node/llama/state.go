@@ -34,7 +34,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (c *kvContext) fingerprint() uint32 {
 	m := c.m
 	seqs := 0
-	if !m.shape.plain {
+	if !m.shape.Plain {
 		seqs = c.o.NSeq
 	}
 	s := fmt.Sprint(seqs, m.e.version, m.info.Arch, m.info.Parameters, m.info.Bytes, m.info.NVocab, m.shape, c.o.KVTypeK, c.o.KVTypeV, c.o.FlashAttn)
@@ -85,7 +85,7 @@ func (c *kvContext) rawState(s node.Seq, room int) ([]byte, error) {
 
 // strip takes the empty streams off a state of n tokens in stream s, in place.
 func (c *kvContext) strip(data []byte, s int, n uint32) ([]byte, error) {
-	if !c.m.shape.plain {
+	if !c.m.shape.Plain {
 		return data, nil
 	}
 	before, after := stateStreams+4+4*s, 4*(c.o.NSeq-1-s)
@@ -107,7 +107,7 @@ func (c *kvContext) strip(data []byte, s int, n uint32) ([]byte, error) {
 // dress makes of a stripped state one of this context. The stream it stands in
 // does not matter, since state_read puts it where it is told to.
 func (c *kvContext) dress(data []byte) []byte {
-	if !c.m.shape.plain || len(data) < stateStreams {
+	if !c.m.shape.Plain || len(data) < stateStreams {
 		return data
 	}
 	b := make([]byte, 0, 4+len(data)+4*(c.o.NSeq-1))
