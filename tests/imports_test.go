@@ -29,6 +29,7 @@ var table = map[string]struct{ ours, others []string }{
 	"node/fake":           {[]string{"node", "styxfs", "node/gbnf"}, nil},
 	"node/llama":          {[]string{"node", "styxfs", "node/gbnf", "node/gguf", "node/fit", "node/cpplog", "node/kvstate", "node/llama/libffi"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
 	"node/llama/libffi":   {nil, nil},
+	"node/ollama":         {[]string{"node", "styxfs", "node/gbnf", "node/gguf", "node/fit", "node/cpplog", "node/kvstate"}, []string{"C", "github.com/ollama/ollama/llama/llama.cpp/src", "github.com/ollama/ollama/ml/backend/ggml/ggml/src", "golang.org/x/sys"}},
 	"coord":               {[]string{"styxfs", "mnt", "ninep"}, nil},
 	"deploy":              {[]string{"mnt", "ninep"}, nil},
 	"limbo":               {nil, nil},
@@ -74,7 +75,7 @@ func allowed(imp string, ours, others []string) bool {
 		return slices.Contains(ours, own) || slices.Contains(ours, "*")
 	}
 	if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
-		return imp != "C" // the standard library; cgo nowhere
+		return imp != "C" || slices.Contains(others, "C") // the standard library; cgo in one place
 	}
 	return slices.ContainsFunc(others, func(m string) bool {
 		return m == "*" || imp == m || strings.HasPrefix(imp, m+"/")
