@@ -18,7 +18,7 @@ import (
 
 // engineFlag adds --engine.
 func (e *engineFlags) engineFlag(f *pflag.FlagSet) {
-	f.StringVar(&e.engine, "engine", "llama", "`name`: llama, by shared libraries, or ollama, in the program if it was built so")
+	f.StringVar(&e.engine, "engine", defaultEngine, "`name`: llama, by shared libraries, or ollama, in the program if it was built so")
 }
 
 // openEngine gives the engine that the flags name. llama.cpp's libraries are

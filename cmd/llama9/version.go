@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,11 @@ func versionCommand() *cobra.Command {
 		Short: "print the versions of this program, its engines and Go",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(c.OutOrStdout(), "llama9 %s\nllama.cpp %s%s\n%s %s/%s\n", version(), llama.Version, ollama.Suffix,
+			engines := llama.Version + ollama.Suffix
+			if defaultEngine == "ollama" { // and no other
+				engines = strings.TrimPrefix(ollama.Suffix, ", ")
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), "llama9 %s\nllama.cpp %s\n%s %s/%s\n", version(), engines,
 				runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
