@@ -1,7 +1,11 @@
 # For mk of Plan 9, plan9port, 9base and Inferno, under sh and rc alike: every
 # line of a recipe is one plain command. Without mk, type them.
 
-all:V:
+LIMBO=`{sh -c 'test -z "$INFERNO_ROOT" || echo limbo'}
+
+all:V: llama9 $LIMBO
+
+llama9:V:
 	env 'CGO_ENABLED=0' go build -o bin/llama9 ./cmd/llama9
 
 # The engine in the binary; see docs/engines.md.
@@ -11,12 +15,20 @@ ollama:V:
 install:V:
 	env 'CGO_ENABLED=0' go install ./cmd/llama9
 
+# into the Inferno tree of $INFERNO_ROOT, whose limbo is in $PATH
+limbo:V:
+	cd limbo
+	mk 'ROOT='$INFERNO_ROOT install
+
 test:V:
 	tests/run
 
 vet:V:
-	gofmt -l cmd coord limbo mnt model ninep node styxfs tests
+	gofmt -l cmd coord deploy fuse journal limbo mnt model ninep node styxfs tests
 	go vet ./...
+
+deb:V:
+	deploy/deb
 
 clean:V:
 	rm -rf bin

@@ -18,11 +18,13 @@ import (
 //	err := b.Do(ctx) // then buf[:r.N] is read, and f is open
 //
 // Each operation has a Result. Do returns the first error, and has then closed
-// the files that it opened. A Batch is used once, by one goroutine.
+// the files that it opened, but for one; see Keep. A Batch is used once, by one goroutine.
 type Batch struct {
 	fs  *Fsys
 	ops []*op
 	err error // of the making of an operation
+
+	keep *File // see Keep
 }
 
 // A Result is what became of an operation, to be looked at after Do.
@@ -36,13 +38,15 @@ type Result struct {
 type op struct {
 	Result
 	file  *File
-	opens bool     // the walk that brings its file to life
-	must  bool     // what follows of the same file is nothing without it
-	lasts bool     // to have done it is not to be undone: it may not be done twice
-	bare  error    // the server's own answer, before settle
-	names []string // of the walk
-	make  func() (*call, error)
-	done  func(k *call) error
+	opens bool  // the walk that brings its file to life
+	must  bool  // what follows of the same file is nothing without it
+	lasts bool  // to have done it is not to be undone: it may not be done twice
+	bare  error // the server's own answer, before settle
+
+	unknown bool     // the answer did not come in time
+	names   []string // of the walk
+	make    func() (*call, error)
+	done    func(k *call) error
 }
 
 // Batch begins a row of operations.
@@ -165,13 +169,32 @@ func (b *Batch) Do(ctx context.Context) error {
 		}
 	}
 	if err != nil {
+		kept := b.Kept()
 		for _, o := range b.ops {
-			if o.opens {
+			if o.opens && !(kept && o.file == b.keep) {
 				c.discard(o.file.fid)
 			}
 		}
 	}
 	return err
+}
+
+// Keep leaves f, a file of this Batch, alone when Do fails: where a Tclunk has
+// consequences, the caller may have to see to something before it.
+func (b *Batch) Keep(f *File) { b.keep = f }
+
+// Kept says, after Do, whether the file that is to be kept is open, or may be:
+// the server has not said so in time. It is then the caller's to close.
+func (b *Batch) Kept() bool {
+	if b.keep == nil {
+		return false
+	}
+	for _, o := range b.ops {
+		if o.file == b.keep && o.must && o.Err != nil && !o.unknown {
+			return false
+		}
+	}
+	return true
 }
 
 // deep says whether some path takes more than one Twalk: a later one that
@@ -220,6 +243,7 @@ func (o *op) take(c *Conn, ctx context.Context, k *call, whole bool) {
 		o.Err = k.result()
 	} else {
 		o.Err = c.cancelled(ctx, k)
+		o.unknown = c.isAbandoned(k)
 	}
 	o.bare = o.Err
 	if o.Err == nil {

@@ -1,10 +1,12 @@
 package mnt
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"llama9/ninep"
 )
@@ -273,4 +275,69 @@ func TestTurnIsThreeRoundTrips(t *testing.T) {
 	if err := <-done; err == nil || err.Error() != "queue full" || turn == nil || turn.ID != "17" {
 		t.Errorf("a turn that failed: %+v, %v", turn, err)
 	}
+}
+
+// A file that is kept stays open when something else fails, and only if it was
+// opened.
+func TestBatchKeep(t *testing.T) {
+	for _, opened := range []bool{true, false} {
+		fs, s := connect(t, Options{})
+		var b *Batch
+		var f *File
+		done := background(func() error {
+			b = fs.Batch()
+			f = b.Open("p", ninep.OWRITE)
+			b.Keep(f)
+			b.Write(f, []byte("x"), 0)
+			b.Open("q", ninep.OWRITE)
+			return b.Do(t.Context())
+		})
+		s.want("Twalk tag 0 fid 0 newfid 1 nwname 1 0:p", "Topen tag 1 fid 1 mode 1", `Twrite tag 2 fid 1 offset 0 "x"`,
+			"Twalk tag 3 fid 0 newfid 2 nwname 1 0:q", "Topen tag 4 fid 2 mode 1")
+		s.send("Rwalk tag 0 nwqid 1 0:(2 0 )")
+		if opened {
+			s.send("Ropen tag 1 qid (2 0 ) iounit 0", "Rwrite tag 2 count 1")
+		} else {
+			s.send("Rerror tag 1 ename Device or resource busy", "Rerror tag 2 ename bad use of fid")
+		}
+		s.send("Rwalk tag 3 nwqid 1 0:(3 0 )", "Rerror tag 4 ename permission denied")
+		if !opened {
+			s.want("Tclunk tag 4 fid 1", "Tclunk tag 3 fid 2")
+			<-done
+			if b.Kept() {
+				t.Error("kept what was not opened")
+			}
+			continue
+		}
+		s.want("Tclunk tag 4 fid 2")
+		if err := <-done; !errors.Is(err, ninep.ErrPermission) || !b.Kept() {
+			t.Errorf("%v, kept %v", err, b.Kept())
+		}
+		f.Forget()
+		s.want("Tclunk tag 3 fid 1")
+	}
+}
+
+// A file of which the server has said nothing in time may be open.
+func TestBatchKeepUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs, s := connect(t, Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var b *Batch
+		var f *File
+		done := background(func() error {
+			b = fs.Batch()
+			f = b.Open("p", ninep.OWRITE)
+			b.Keep(f)
+			return b.Do(ctx)
+		})
+		s.want("Twalk tag 0 fid 0 newfid 1 nwname 1 0:p", "Topen tag 1 fid 1 mode 1")
+		cancel()
+		s.want("Tflush tag 2 oldtag 0", "Tflush tag 3 oldtag 1")
+		if err := <-done; !errors.Is(err, context.Canceled) || !b.Kept() {
+			t.Errorf("%v, kept %v", err, b.Kept())
+		}
+		f.Forget()
+		s.want("Tclunk tag 4 fid 1")
+	})
 }

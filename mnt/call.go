@@ -142,6 +142,9 @@ func (c *Conn) startLocked(k *call) {
 		k.newfid.named = true
 	}
 	switch {
+	case c.err != nil && k.fid != nil:
+		c.finishUnsent(k, c.stale)
+		return
 	case c.err != nil:
 		c.finishUnsent(k, c.err)
 		return

@@ -26,6 +26,10 @@ type Options struct {
 	// server to answer the Tflush. Then it returns, and only its tag stays
 	// in use until the server does answer. 0 is 3 seconds.
 	FlushTimeout time.Duration
+	// PeerTimeout is about how long a machine at the other end of a TCP
+	// connection may be silent, the server on it aside, before the
+	// connection is lost. 0 is a minute.
+	PeerTimeout time.Duration
 	// Sequential waits for each answer before the next message of a Batch
 	// is sent. It is needed for servers that take up what came together in
 	// any order, as 9P lets them; ninep's keeps the order of one fid's
@@ -61,6 +65,7 @@ type Conn struct {
 
 	mu      sync.Mutex // guards below, and every Fid and call of this Conn
 	err     error
+	stale   error // of what comes later to a fid, once err is set
 	msize   uint32
 	calls   []*call // by tag
 	free    []uint16
@@ -213,6 +218,7 @@ func (c *Conn) fail(cause error) {
 		return
 	}
 	c.err = fmt.Errorf("%w: %w", ninep.ErrHangup, cause)
+	c.stale = fmt.Errorf("%w: %w", ninep.ErrStale, c.err)
 	close(c.dead)
 	c.queue = nil
 	for _, k := range c.calls {

@@ -3,6 +3,7 @@ package mnt
 import (
 	"context"
 	"net"
+	"time"
 
 	"llama9/ninep"
 )
@@ -30,10 +31,20 @@ func DialConn(ctx context.Context, addr string, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	var d net.Dialer
+	gone := o.PeerTimeout
+	if gone == 0 {
+		gone = time.Minute
+	}
+	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		// Of an idle connection the last of three questions is about gone old.
+		Enable: true, Idle: gone / 2, Interval: max(gone/6, time.Second), Count: 3,
+	}}
 	nc, err := d.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
+	}
+	if tc, ok := nc.(*net.TCPConn); ok {
+		ninep.SetUserTimeout(tc, gone)
 	}
 	return NewConn(ctx, nc, o)
 }

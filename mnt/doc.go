@@ -9,5 +9,7 @@
 // Nothing that a server sends is believed: frames are bounded by the msize
 // agreed on, data by the count asked for, and a server that answers what was
 // not asked loses the connection, which fails every call at once with an
-// error that is ninep.ErrHangup. Nothing here connects again by itself.
+// error that is ninep.ErrHangup; what is asked of its files later is
+// ninep.ErrStale too. Only a Redial connects again by itself, and it opens no
+// file again. A Graft serves a directory of a remote tree in a local one.
 package mnt

@@ -6,8 +6,12 @@ import (
 	"llama9/ninep"
 )
 
-// errnoRemote is EREMOTEIO: an error whose text no table knows.
-const errnoRemote = 121
+// errnoRemote is EREMOTEIO: an error whose text no table knows. errnoTimedOut
+// is ETIMEDOUT.
+const (
+	errnoRemote   = 121
+	errnoTimedOut = 110
+)
 
 // errnoTexts has what servers say in 9P2000, by the number that it stands for:
 // the kernel's table (net/9p/error.c), the words of Plan 9's and Inferno's

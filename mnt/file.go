@@ -178,6 +178,11 @@ func (f *File) ReadDir(ctx context.Context) ([]ninep.Stat, error) {
 	}
 }
 
+// Tree gives what is below f, a directory that Batch.Walk found and nobody
+// opened, as a tree of its own. They share the fid, which one of them is to
+// close.
+func (f *File) Tree() *Fsys { return &Fsys{root: f.fid} }
+
 // Stat describes the file. See stat(5).
 func (f *File) Stat(ctx context.Context) (ninep.Stat, error) { return f.fid.Stat(ctx) }
 

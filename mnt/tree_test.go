@@ -16,7 +16,8 @@ type memFile struct {
 	name  string
 	path  uint64
 	mode  uint32
-	block bool // reads wait for their context
+	block bool          // reads wait for their context
+	waits chan struct{} // if not nil, a read waits for a value first
 
 	mu     sync.Mutex // guards below
 	data   []byte
@@ -129,6 +130,13 @@ func (h *memHandle) ReadAt(ctx context.Context, p []byte, off int64) (int, error
 	if h.f.block {
 		<-ctx.Done()
 		return 0, ninep.ErrInterrupted
+	}
+	if h.f.waits != nil {
+		select {
+		case <-h.f.waits:
+		case <-ctx.Done():
+			return 0, ninep.ErrInterrupted
+		}
 	}
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()

@@ -57,7 +57,7 @@ func (ln tcpListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	setUserTimeout(conn, time.Minute)
+	SetUserTimeout(conn, time.Minute)
 	return conn, nil
 }
 

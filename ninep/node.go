@@ -156,6 +156,14 @@ type Waiter interface {
 	Ready(off int64) bool
 }
 
+// A Fetcher is a Waiter that must know how much is asked for in order to wait,
+// as one that asks another server does. The engine calls Fetch instead of Wait;
+// the ReadAt that follows asks for count bytes too.
+type Fetcher interface {
+	Waiter
+	Fetch(ctx context.Context, off int64, count int) error
+}
+
 // A Writer is a Handle opened for writing. It keeps no reference to p.
 type Writer interface {
 	WriteAt(ctx context.Context, p []byte, off int64) (int, error)

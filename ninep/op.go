@@ -374,7 +374,11 @@ func (c *conn) readFile(ctx context.Context, r *request) error {
 			count = 0
 		case rest:
 		case r.ctx.turn == 0:
-			if err := o.waiter.Wait(ctx, off); err != nil {
+			wait := o.waiter.Wait
+			if f, ok := o.waiter.(Fetcher); ok {
+				wait = func(ctx context.Context, off int64) error { return f.Fetch(ctx, off, count) }
+			}
+			if err := wait(ctx, off); err != nil {
 				return err
 			}
 		case !o.waiter.Ready(off):

@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// setUserTimeout sets TCP_USER_TIMEOUT, see tcp(7). A connection works without.
-func setUserTimeout(conn *net.TCPConn, d time.Duration) {
+// SetUserTimeout sets how long sent data may go without an acknowledgement
+// before the connection is lost: TCP_USER_TIMEOUT, see tcp(7). Where there is
+// none it does nothing: a connection works without.
+func SetUserTimeout(conn *net.TCPConn, d time.Duration) {
 	const tcpUserTimeout = 18
 	if raw, err := conn.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) {

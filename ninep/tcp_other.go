@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// setUserTimeout has nothing to set here.
-func setUserTimeout(*net.TCPConn, time.Duration) {}
+// SetUserTimeout has nothing to set here: a connection works without.
+func SetUserTimeout(*net.TCPConn, time.Duration) {}

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,9 @@ func (r *record) did(f func()) {
 func (r *record) State(s styxfs.State) { r.did(func() { r.states = append(r.states, s) }) }
 func (r *record) Note(n styxfs.Note) {
 	r.did(func() {
+		if n.PromptTokens > 0 { // of the beginning: it may be the only one
+			r.note.Model = n.Model
+		}
 		if n.CachedTokens > 0 {
 			r.note.CachedTokens = n.CachedTokens
 		}
@@ -130,8 +134,17 @@ func TestTurn(t *testing.T) {
 	if o.Tokens == 0 || rec.text.Len() == 0 || o.PromptTokens < 5 {
 		t.Fatalf("outcome %+v text %q", o, rec.text.String())
 	}
-	if got := len(rec.states); got != 4 && got != 3 {
+	if rec.note.Model == "" {
+		t.Error("a turn begins without its model's name")
+	}
+	// Before that it may be queued, and wait for the model, or be begun at once.
+	if n := len(rec.states); n < 2 || !slices.Equal(rec.states[n-2:], []styxfs.State{styxfs.Prefill, styxfs.Decode}) {
 		t.Errorf("states %v", rec.states)
+	}
+	for _, s := range rec.states[:max(len(rec.states)-2, 0)] {
+		if s != styxfs.Queued && s != styxfs.Loading {
+			t.Errorf("states %v", rec.states)
+		}
 	}
 	again, o2 := b.must(request(2, "why is the sky blue", nil))
 	if again.text.String() != rec.text.String() {

@@ -119,7 +119,8 @@ func (w *worker) begin(t *turn, c choice) {
 	t.tell(func() {
 		t.begun = time.Now()
 		t.outcome.PromptTokens, t.outcome.CachedTokens = t.in.counted, keep
-		t.sink.Note(styxfs.Note{Position: -1, PromptTokens: t.in.counted, CachedTokens: keep, Route: t.in.route, NCtx: w.in.opts.NCtx})
+		// Model and node too: a turn that begins at once was not told of before.
+		t.sink.Note(styxfs.Note{Model: w.in.name, Node: w.n.cfg.Name, Position: -1, PromptTokens: t.in.counted, CachedTokens: keep, Route: t.in.route, NCtx: w.in.opts.NCtx})
 		t.enter(styxfs.Prefill)
 		t.sink.Progress(keep, keep, len(ids))
 	})

@@ -188,6 +188,7 @@ type Model struct {
 	Template     string // what renders its chat template: jinja, builtin, none
 	Exact        bool   // a resumed turn is byte-equal to one without a fault
 	Error        string // why it failed
+	Node         string // that has it, where a coordinator tells
 }
 
 // An Attr is one attr=value of a status or event line.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	logs "llama9/journal"
 	"llama9/mnt"
 	"llama9/ninep"
 
@@ -52,10 +53,23 @@ func BenchmarkToken(b *testing.B) {
 }
 
 // BenchmarkStream is 32 sessions whose tokens are read through connections,
-// one token a Token call: tokens/s of all together.
+// one token a Token call: tokens/s of all together, in memory and with a
+// journal in a directory.
 func BenchmarkStream(b *testing.B) {
+	b.Run("memory", func(b *testing.B) { benchmarkStream(b, nil) })
+	b.Run("journal", func(b *testing.B) {
+		log, err := logs.Open(b.TempDir(), logs.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer log.Close()
+		benchmarkStream(b, log)
+	})
+}
+
+func benchmarkStream(b *testing.B, store Store) {
 	fake := newFake()
-	f, err := New(Config{Backend: fake})
+	f, err := New(Config{Backend: fake, Store: store})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -103,4 +117,48 @@ func BenchmarkStream(b *testing.B) {
 	readers.Wait()
 	b.ReportMetric(float64(b.N)*sessions/b.Elapsed().Seconds(), "tokens/s")
 	f.Close(context.Background())
+}
+
+// BenchmarkTokenSeen is the time from a token that is made to a reader who has
+// it, one after the other: what a journal adds to the latency of each.
+func BenchmarkTokenSeen(b *testing.B) {
+	b.Run("memory", func(b *testing.B) { benchmarkTokenSeen(b, nil) })
+	b.Run("journal", func(b *testing.B) {
+		log, err := logs.Open(b.TempDir(), logs.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer log.Close()
+		benchmarkTokenSeen(b, log)
+	})
+}
+
+func benchmarkTokenSeen(b *testing.B, store Store) {
+	fake := newFake()
+	f, err := New(Config{Backend: fake, Store: store})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := f.create(&attach{f: f, owner: owner{user: "ann"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	prompt := "hi"
+	s.mu.Lock()
+	s.begin(newTurn(s), &prompt)
+	s.mu.Unlock()
+	t := <-fake.turns
+	h := s.openOut(false)
+	p := make([]byte, 64)
+	off := int64(0)
+	for b.Loop() {
+		t.Token(Token{ID: 17, Text: " word"})
+		n, err := h.ReadAt(ctx, p, off)
+		if err != nil {
+			b.Fatal(err)
+		}
+		off += int64(n)
+	}
+	t.done()
+	f.Close(ctx)
 }

@@ -96,6 +96,13 @@ type dirHandle func() []ninep.Stat
 func (h dirHandle) ReadDir(ctx context.Context) ([]ninep.Stat, error) { return h(), nil }
 func (h dirHandle) Close(ctx context.Context) error                   { return nil }
 
+// A PerUser is a node of Config.Extra that is another one for each user. known
+// says that the name is more than a claim. Its own Stat has no name to tell.
+type PerUser interface {
+	ninep.Node
+	For(user string, known bool) ninep.Node
+}
+
 // rootDir is the root of one attach.
 type rootDir struct {
 	f  *FS
@@ -126,6 +133,9 @@ func (d *rootDir) Walk(ctx context.Context, name string) (ninep.Node, error) {
 		}
 	}
 	if n := d.f.cfg.Extra[name]; n != nil {
+		if p, ok := n.(PerUser); ok {
+			n = p.For(d.at.owner.user, d.at.known)
+		}
 		return n, nil
 	}
 	return nil, ninep.ErrNotExist

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"llama9/ninep"
 )
 
 // Events is an event log: every open event file reads the lines that were
@@ -81,6 +83,9 @@ func (e *Events) open(base base) *eventHandle {
 	e.readers.Add(1)
 	return &eventHandle{base: base, e: e, next: e.next}
 }
+
+// Open gives an open event file of e, for nodes of Config.Extra.
+func (e *Events) Open() ninep.Handle { return e.open(base{}) }
 
 // An eventHandle is an open event file. Offsets mean nothing to it: a read
 // gives what comes next.

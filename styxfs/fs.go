@@ -21,6 +21,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -97,6 +98,7 @@ type FS struct {
 	metrics *metrics
 	note    notice // error= of the root status
 	rootCtl rootCtl
+	journal *journal // nil: sessions end with the process
 
 	ctx    context.Context // of the turns
 	cancel context.CancelCauseFunc
@@ -165,11 +167,19 @@ func New(c Config) (*FS, error) {
 	if f.metrics, err = newMetrics(f); err != nil {
 		return nil, err
 	}
-	if err := f.restore(); err != nil {
-		return nil, err
+	var unfinished []*session
+	if c.Store != nil {
+		f.journal = newJournal(f, c.Store)
+		if unfinished, err = f.restore(); err != nil {
+			return nil, fmt.Errorf("journal: %w", err)
+		}
+		f.journal.start()
 	}
 	f.wg.Add(1)
 	go f.reap()
+	for _, s := range unfinished {
+		s.resume()
+	}
 	return f, nil
 }
 
@@ -219,7 +229,8 @@ func (f *FS) Attach(ctx context.Context, a *ninep.Attach) (ninep.Node, error) {
 var errDown = ninep.Errorf(ninep.ErrIO, "server shut down")
 
 // Close cancels the turns and waits for them, or until ctx is done. Blocked
-// reads get the end.
+// reads get the end. With a Store the turns go on when a tree is made of it
+// again.
 func (f *FS) Close(ctx context.Context) error {
 	f.mu.Lock()
 	f.closed = true
@@ -232,6 +243,9 @@ func (f *FS) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		f.wg.Wait()
+		if f.journal != nil {
+			f.journal.close()
+		}
 		close(done)
 	}()
 	select {

@@ -46,22 +46,38 @@ func (s *session) begin(t *turn, prompt *string) {
 	if r.Params.Seed < 0 {
 		r.Params.Seed = rand.Int64N(math.MaxUint32) // llama.cpp takes the last one for "draw"
 	}
-	if text := s.systemText(); text != "" {
-		r.Messages = append(r.Messages, Message{"system", text})
-	}
-	r.Messages = append(r.Messages, s.messages...)
-
 	s.turns++
-	t.n, r.Turn = s.turns, s.turns
-	s.writing, s.cur = nil, t
-	t.params, t.prefix, t.commit = r.Params, len(r.Prefix), r.Commit
+	r.Turn = s.turns
+	t.system, t.fault, t.given = s.systemText(), fault, r.Prefix
+	r.Messages = s.asked(t.system)
+	s.writing = nil
+	s.run(t, r)
+}
+
+// asked is the conversation as a turn gets it.
+func (s *session) asked(system string) []Message {
+	var l []Message
+	if system != "" {
+		l = append(l, Message{"system", system})
+	}
+	return append(l, s.messages...)
+}
+
+// run begins t, which is as it was committed. mu is held.
+func (s *session) run(t *turn, r *Request) {
+	s.cur = t
+	t.request, t.n = r, r.Turn
+	t.params, t.prefix, t.commit = r.Params, len(t.given), r.Commit
 	ctx, cancel := context.WithCancelCause(s.f.ctx)
 	t.cancel = cancel
-	t.limit(r.Params.Timeout)
+	if d := r.Params.Timeout; d > 0 {
+		t.limit(max(d-s.f.now().Sub(r.Commit), 1))
+	}
 	t.mu.Lock()
-	t.phase, t.tokens = running, t.prefix
+	t.phase, t.tokens = running, len(r.Prefix)
 	t.enter(Queued)
 	t.mu.Unlock()
+	s.f.events.Post("commit", Attr{"session", s.name()}, Attr{"turn", strconv.Itoa(t.n)})
 	s.save()
 	if !s.f.begin() {
 		s.end(t, Outcome{Reason: ReasonErr}, errShutdown, errShutdown)
@@ -69,12 +85,9 @@ func (s *session) begin(t *turn, prompt *string) {
 	}
 	go func() {
 		defer s.f.wg.Done()
-		var o Outcome
-		err := errors.New(fault)
-		if fault != "" {
-			o.Reason = Client
-		} else {
-			o, err = s.f.generate(ctx, r, t)
+		o, err := t.refused()
+		if err == nil {
+			o, err = s.f.goOn(ctx, r, t)
 		}
 		cause := context.Cause(ctx)
 		s.mu.Lock()
@@ -84,6 +97,40 @@ func (s *session) begin(t *turn, prompt *string) {
 			s.forget()
 		}
 	}()
+}
+
+// refused says why a turn fails at once; a nil error is that it does not.
+func (t *turn) refused() (Outcome, error) {
+	switch {
+	case t.fault != "":
+		return Outcome{Reason: Client}, errors.New(t.fault)
+	case t.restored.made > 0 && t.params.Failover == "strict":
+		return Outcome{Reason: ReasonErr}, errRestarted
+	}
+	return Outcome{}, nil
+}
+
+// goOn lets the Backend make a turn. One that goes on after a restart, where
+// its tokens are no tokens any more or others, goes on from its text.
+func (f *FS) goOn(ctx context.Context, r *Request, t *turn) (Outcome, error) {
+	if t.restored.made == 0 && !t.restored.noIDs {
+		return f.generate(ctx, r, t)
+	}
+	if !t.restored.noIDs {
+		try, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		t.mu.Lock()
+		t.other = cancel
+		t.mu.Unlock()
+		o, err := f.generate(try, r, t)
+		if context.Cause(try) != errOtherModel {
+			return o, err
+		}
+	}
+	if r, err := t.fromText(r); err == nil {
+		return f.generate(ctx, r, t)
+	}
+	return Outcome{Reason: ReasonErr}, errOtherModel
 }
 
 // generate lets the Backend make a turn. A panic there fails the turn.
@@ -129,9 +176,19 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 	if o.Reason == "" {
 		o.Reason = EOS
 	}
+	o.PredictTime += t.restored.spent
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.phase = halting // it takes nothing more
 	made := t.note.PrefixText + string(t.text)
+	s.touched = s.f.now()
+	t.outcome, t.ended, t.endState, t.err = o, s.touched, state, wireError(err)
+	t.note.Position = 0
+	merge(&t.note.PromptTokens, o.PromptTokens)
+	merge(&t.note.CachedTokens, o.CachedTokens)
+	t.tokens = max(t.tokens, o.Tokens)
+	t.hold(-t.held) // from now on it is counted with the session
+	s.answered = t.size()
+	t.mu.Unlock()
 	if state == Done || state == Cancelled && made != "" {
 		s.answer(t, made)
 	}
@@ -139,17 +196,13 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 		s.note.bad("turn", err)
 	}
 	s.cur, s.last = nil, t
-	s.f.held.Add(-int64(t.size())) // from now on it is counted with the session
-	s.answered = t.size()
 	s.account()
-	s.touched = s.f.now()
+	t.request = nil
+	t.over = !errors.Is(err, errShutdown) // then it goes on after the restart
 	s.save()
 
-	t.outcome, t.ended = o, s.touched
-	t.note.Position = 0
-	merge(&t.note.PromptTokens, o.PromptTokens)
-	merge(&t.note.CachedTokens, o.CachedTokens)
-	t.tokens = max(t.tokens, o.Tokens)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	attrs := []Attr{{"reason", string(o.Reason)}, {"tokens", strconv.Itoa(t.tokens)}}
 	if state == Failed {
 		attrs = append(attrs, Attr{"error", err.Error()})
@@ -157,7 +210,7 @@ func (s *session) end(t *turn, o Outcome, err error, cause error) (closed bool) 
 	t.enter(state, attrs...)
 	s.f.events.Post("turn", append([]Attr{{"session", s.name()}, {"turn", strconv.Itoa(t.n)}, {"state", string(state)}}, attrs[:2]...)...)
 	s.f.metrics.ended(t, state)
-	t.finish(ended, wireError(err))
+	t.finish(ended, t.err)
 	return s.closed
 }
 

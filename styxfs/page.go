@@ -63,6 +63,13 @@ func newPage(b base, make func(ctx context.Context) ([]byte, error)) *page {
 	return &page{base: b, make: make}
 }
 
+// NewPage is an open file that is made on reading, for nodes of Config.Extra: a
+// read at offset 0 makes it anew, and one ends at the end of a line unless one
+// line is longer than the count.
+func NewPage(make func() []byte) ninep.Handle {
+	return newPage(base{}, func(context.Context) ([]byte, error) { return make(), nil })
+}
+
 // readOnly refuses an open that could write.
 func readOnly(mode ninep.OpenMode) error {
 	if mode.Writable() || mode&ninep.OTRUNC != 0 {

@@ -40,6 +40,11 @@ type session struct {
 	cur      *turn     // that runs
 	last     *turn     // that ended last
 	turns    int
+	kept     *kept // what the journal has; nil: nothing
+
+	// journal.mu guards these.
+	lost   bool // the journal has something older than kept says
+	erased bool // it has that the session was removed
 }
 
 // faults are what is wrong with texts of the session: they fail a turn. The
@@ -186,9 +191,11 @@ func (s *session) closeLocked() {
 
 // closed1 does what of a removal needs no lock.
 func (s *session) closed1() {
+	if j := s.f.journal; j != nil {
+		j.erase(s) // while it is among the living, for a compaction that begins now
+	}
 	s.f.drop(s)
 	s.events.close()
-	s.f.erase(s)
 	s.mu.Lock()
 	runs := s.cur != nil // then the end of the turn sees to it
 	s.mu.Unlock()

@@ -29,7 +29,7 @@ func (m *Model) attrs() []Attr {
 		{"quantization", m.Quantization}, {"n_ctx", strconv.Itoa(m.NCtx)}, {"bytes", strconv.FormatUint(m.Bytes, 10)},
 		{"sessions", strconv.Itoa(m.Sessions)}, {"engine", m.Engine}, {"n_ctx_train", strconv.Itoa(m.NCtxTrain)},
 		{"percent", strconv.Itoa(m.Percent)}, {"digest", m.Digest}, {"build", m.Build}, {"variant", m.Variant},
-		{"template", m.Template}, {"exact", onOff(m.Exact)}, {"error", m.Error},
+		{"template", m.Template}, {"exact", onOff(m.Exact)}, {"error", m.Error}, {"node", m.Node},
 	}
 }
 
@@ -47,7 +47,7 @@ func openRootStatus(n *file, mode ninep.OpenMode) (ninep.Handle, error) {
 		f.mu.Lock()
 		sessions := len(f.sessions)
 		f.mu.Unlock()
-		attrs = append(attrs, Attr{"sessions", strconv.Itoa(sessions)}, Attr{"error", f.note.String()})
+		attrs = append(attrs, Attr{"sessions", strconv.Itoa(sessions)}, Attr{"journal", f.journal.state()}, Attr{"error", f.note.String()})
 		return append(AppendAttrs(nil, attrs...), '\n'), nil
 	}), nil
 }

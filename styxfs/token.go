@@ -107,6 +107,7 @@ func (h *tokenHandle) take() {
 	}
 	h.s.prefix = h.ids
 	h.fresh, h.ids, h.tail = false, nil, nil
+	h.s.save()
 }
 
 func (h *tokenHandle) forget(k textKind) {

@@ -32,6 +32,7 @@ const (
 	writing phase = iota // its prompt is being written
 	void                 // its commit came to nothing
 	running
+	halting // Generate has returned
 	ended
 )
 
@@ -48,26 +49,45 @@ type turn struct {
 	base     int  // messages of the session that are finished
 	extends  bool // continues the last message
 	prefix   int  // tokens given
+	given    []int32
+	system   string // that it was asked with
+	fault    string // why it fails at once
 	commit   time.Time
+	restored restored // of a turn that goes on after a restart
 	cancel   context.CancelCauseFunc
 	deadline *time.Timer
 
-	mu      sync.Mutex // guards below; after session.mu
-	phase   phase
-	text    []byte        // out
-	lines   []byte        // token
-	wake    chan struct{} // closed at the next change; nil: nobody waits
-	watch   int           // of those, open now
-	state   State
-	note    Note
-	eta     progress
-	tokens  int // made, the prefix included
-	first   time.Time
-	last    time.Time
-	ended   time.Time
-	outcome Outcome
-	err     error // what readers get after the last byte
+	// session.mu guards these.
+	request *Request // nil once it is over
+	over    bool     // for the journal: it goes on after no restart
+
+	mu       sync.Mutex // guards below; after session.mu
+	phase    phase
+	text     []byte                  // out
+	lines    []byte                  // token
+	seen     extent                  // of these, what can be read
+	handed   extent                  // and what the journal was given
+	held     int                     // bytes, counted in FS.held; see quota.go
+	waiting  bool                    // for the journal
+	other    context.CancelCauseFunc // of a Generate that may have another vocabulary; nil: none may
+	deaf     bool                    // to one that has
+	noted    bool                    // the journal has a turnNote
+	wake     chan struct{}           // closed at the next change; nil: nobody waits
+	watch    int                     // of those, open now
+	state    State
+	note     Note
+	eta      progress
+	tokens   int // made, the prefix included
+	first    time.Time
+	last     time.Time
+	ended    time.Time
+	outcome  Outcome
+	endState State
+	err      error // what readers get after the last byte
 }
+
+// An extent is how much of out and token.
+type extent struct{ text, lines int }
 
 // progress is of a prefill.
 type progress struct {
@@ -98,7 +118,7 @@ func (t *turn) enter(s State, attrs ...Attr) {
 func (t *turn) State(s State) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.phase != running {
+	if t.phase != running || t.deaf {
 		return
 	}
 	switch s {
@@ -111,8 +131,16 @@ func (t *turn) State(s State) {
 func (t *turn) Note(n Note) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.phase != running {
+	if t.phase != running || t.deaf {
 		return
+	}
+	if t.other != nil && n.PrefixText != "" {
+		if !t.agrees(n.PrefixText) {
+			t.deaf = true
+			t.other(errOtherModel)
+			return
+		}
+		n.PrefixText = "" // what the client gave of it is known
 	}
 	o := &t.note
 	merge(&o.Model, n.Model)
@@ -137,7 +165,7 @@ func merge[T comparable](to *T, v T) {
 func (t *turn) Progress(done, cached, total int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.phase != running {
+	if t.phase != running || t.deaf {
 		return
 	}
 	if t.eta.from.IsZero() {
@@ -153,7 +181,7 @@ func (t *turn) Token(tok Token) {
 	now := t.s.f.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.phase != running {
+	if t.phase != running || t.deaf {
 		return
 	}
 	if t.first.IsZero() {
@@ -168,13 +196,24 @@ func (t *turn) Token(tok Token) {
 	had := t.size()
 	t.text = append(t.text, tok.Text...)
 	t.lines = appendToken(t.lines, &tok)
-	t.s.f.held.Add(int64(t.size() - had))
-	t.wakeAll()
+	t.hold(t.size() - had)
+	if j := t.s.f.journal; j != nil {
+		j.later(t)
+	} else {
+		t.handed = extent{len(t.text), len(t.lines)}
+		t.show()
+	}
 	if most := t.s.f.cfg.MaxChat; len(t.text) > most {
 		t.stop(fmt.Errorf("answer longer than %d bytes", most))
 	} else if most *= linesEach; len(t.lines) > most {
 		t.stop(fmt.Errorf("token longer than %d bytes", most))
 	}
+}
+
+// hold counts n more bytes in FS.held, until the turn ends. mu is held.
+func (t *turn) hold(n int) {
+	t.held += n
+	t.s.f.held.Add(int64(n))
 }
 
 // size is what the turn holds in bytes. mu is held.
@@ -246,11 +285,16 @@ func (t *turn) look(lines bool, off int64) (ready, gone bool, wake <-chan struct
 	return false, false, t.wake
 }
 
+// log is what can be read of token, or of out. mu is held.
 func (t *turn) log(lines bool) []byte {
-	if lines {
-		return t.lines
+	seen := t.seen
+	if t.phase == ended { // though the journal failed
+		seen = extent{len(t.text), len(t.lines)}
 	}
-	return t.text
+	if lines {
+		return t.lines[:seen.lines]
+	}
+	return t.text[:seen.text]
 }
 
 // read fills p from off on. At the end it gives 0 and the turn's error.

@@ -14,8 +14,9 @@ import (
 var table = map[string]struct{ ours, others []string }{
 	"ninep":               {nil, []string{"golang.org/x/sys", "github.com/knusbaum/go9p/proto", "github.com/hugelgupf/p9"}},
 	"mnt":                 {[]string{"ninep"}, nil},
-	"fuse":                {[]string{"mnt", "ninep"}, nil},
+	"fuse":                {[]string{"mnt", "ninep"}, []string{"github.com/hanwen/go-fuse", "golang.org/x/sys"}},
 	"styxfs":              {[]string{"ninep"}, []string{"github.com/prometheus"}},
+	"journal":             {nil, []string{"golang.org/x/sys"}},
 	"styxfs/styxtest":     {[]string{"styxfs", "ninep", "mnt"}, nil},
 	"node":                {[]string{"styxfs", "node/template", "node/gbnf"}, []string{"github.com/prometheus"}},
 	"node/template":       {[]string{"styxfs", "node/template/jinja"}, nil},
@@ -30,12 +31,13 @@ var table = map[string]struct{ ours, others []string }{
 	"node/llama":          {[]string{"node", "styxfs", "node/gbnf", "node/gguf", "node/fit", "node/cpplog", "node/kvstate", "node/llama/libffi"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
 	"node/llama/libffi":   {nil, nil},
 	"node/ollama":         {[]string{"node", "styxfs", "node/gbnf", "node/gguf", "node/fit", "node/cpplog", "node/kvstate"}, []string{"C", "github.com/ollama/ollama/llama/llama.cpp/src", "github.com/ollama/ollama/ml/backend/ggml/ggml/src", "golang.org/x/sys"}},
-	"coord":               {[]string{"styxfs", "mnt", "ninep"}, nil},
-	"deploy":              {[]string{"mnt", "ninep"}, nil},
+	"coord":               {[]string{"styxfs", "mnt", "ninep"}, []string{"github.com/prometheus"}},
+	"deploy":              {[]string{"mnt", "ninep", "styxfs"}, []string{"go.yaml.in/yaml/v4", "golang.org/x/sys"}},
 	"limbo":               {nil, nil},
 	"model":               {nil, nil},
 	"tests/bench":         {nil, nil},
 	"tests/peers":         {nil, nil}, // tests only
+	"tests/kernel":        {nil, nil}, // tests only
 	"tests":               {nil, nil}, // tests only
 	"cmd/llama9":          {[]string{"*"}, []string{"*"}},
 }

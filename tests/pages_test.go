@@ -72,9 +72,10 @@ func walkTree(t *testing.T, fs *mnt.Fsys, dir string, see func(ninep.Stat)) {
 	}
 }
 
-// TestCommandPage: every command and every flag is in the command's manual.
+// TestCommandPage: every command and every flag is in the command's manual,
+// and those of mount and umount in that of mounting too.
 func TestCommandPage(t *testing.T) {
-	text := page(t, "llama9.1")
+	text, mounting := page(t, "llama9.1"), page(t, "mount.8")
 	help := command(t, "", "--help")
 	_, list, _ := strings.Cut(help, "Available Commands:")
 	list, _, _ = strings.Cut(list, "\n\n")
@@ -102,9 +103,40 @@ func TestCommandPage(t *testing.T) {
 			if short := strings.TrimSuffix(m[1], ", "); short != "" && m[2] != "help" && !hasWord(text, short) {
 				t.Errorf("docs/llama9.1 lacks the flag %s of %s", short, c[1])
 			}
+			if strings.HasSuffix(c[1], "mount") && m[2] != "help" && !hasWord(mounting, "--"+m[2]) {
+				t.Errorf("docs/mount.8 lacks the flag --%s of %s", m[2], c[1])
+			}
 		}
 	}
 	if flags < 80 {
 		t.Errorf("only %d flags were looked for", flags)
+	}
+}
+
+// TestMountPage follows the example of the manual that anyone can, by FUSE.
+func TestMountPage(t *testing.T) {
+	needFUSE(t)
+	_, example, ok := strings.Cut(page(t, "mount.8"), "\nAs yourself, by FUSE:\n.IP\n.EX\n")
+	example, _, end := strings.Cut(example, ".EE")
+	if !ok || !end || !strings.Contains(example, "llama9 umount") {
+		t.Fatalf("no example in docs/mount.8: %q", example)
+	}
+	addr, fs, _ := serve(t, "--engine", "fake", "-m", "fake:tiny")
+	home := mountDir(t)
+	t.Setenv("HOME", home)
+	t.Setenv("LLAMA9_ADDR", addr)
+	t.Cleanup(func() {
+		exec.Command(program, "umount", "-l", home+"/llama").Run() // fails where all is well
+		if err := os.Remove(home + "/llama"); err != nil {
+			t.Error(err)
+		}
+	})
+	got := good(t, home, addr, "set -e\n"+example)
+	// Its answer is as long as it happens to be.
+	if want := readFile(t, fs, "infer/last/out"); !strings.HasSuffix(got, " status\n"+want) {
+		t.Errorf("%q, want a listing and %q", got, want)
+	}
+	if status := readFile(t, fs, "infer/last/status"); !strings.HasPrefix(status, "state=done ") {
+		t.Error(status)
 	}
 }

@@ -49,7 +49,8 @@ func benchCommand() *cobra.Command {
 over a Unix socket, the tokens a second of prefill and decode of sessions at
 once, and the time to the first token. In turns with that it does the same
 work on the engine alone: the same library, contexts, samplers and prompts,
-without a tree. It prints medians of the rounds and of their ratios.`,
+without a tree. It prints medians of all pairs, and of their ratios; a round
+has more pairs where the sessions are few.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			b.out, b.log = c.OutOrStdout(), c.ErrOrStderr()
@@ -259,24 +260,17 @@ func (b *benchmark) throughput(ctx context.Context, m node.Model, a, t runner, r
 				return err
 			}
 			works = append(works, w)
-			who := []string{treeName, aloneName}
-			if round%2 == 1 {
-				slices.Reverse(who)
-			}
-			for _, name := range who {
-				run := map[string]runner{treeName: t, aloneName: a}[name]
-				if _, err := run.run(ctx, w.decode, 2); err != nil { // wakes what slept
-					return fmt.Errorf("%s: %w", name, err)
+			for pair := range b.pairs(n) {
+				who := []string{treeName, aloneName}
+				if (round+pair)%2 == 1 {
+					slices.Reverse(who)
 				}
-				took, err := run.run(ctx, w.prefill, 1)
-				if err != nil {
-					return fmt.Errorf("%s: %w", name, err)
+				for _, name := range who {
+					run := map[string]runner{treeName: t, aloneName: a}[name]
+					if err := r.Levels[i].measure(ctx, name, run, w, b.predict); err != nil {
+						return fmt.Errorf("%s: %w", name, err)
+					}
 				}
-				r.Levels[i].Prefill.add(name, float64(tokens(w.prefill))/took.Seconds())
-				if took, err = run.run(ctx, w.decode, b.predict); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
-				r.Levels[i].Decode.add(name, float64(n*b.predict)/took.Seconds())
 			}
 		}
 		if beside != nil {
@@ -286,14 +280,39 @@ func (b *benchmark) throughput(ctx context.Context, m node.Model, a, t runner, r
 				return fmt.Errorf("%s: %w", nodeName, err)
 			}
 			for i, v := range rates {
-				r.Levels[i].Prefill.add(nodeName, v.Prefill)
-				r.Levels[i].Decode.add(nodeName, v.Decode)
+				for range b.pairs(b.sessions[i]) { // each of the tree's is held against it
+					r.Levels[i].Prefill.add(nodeName, v.Prefill)
+					r.Levels[i].Decode.add(nodeName, v.Decode)
+				}
 			}
 		}
 	}
 	if beside != nil {
 		r.Beside = nodeName + " " + beside.version
 	}
+	return nil
+}
+
+// pairs is how often a round measures tree and engine at a level: few sessions
+// take little time, and vary most.
+func (b *benchmark) pairs(sessions int) int {
+	return min(max(slices.Max(b.sessions)/sessions, 1), 8)
+}
+
+// measure has run do the work of a level once.
+func (l *level) measure(ctx context.Context, name string, run runner, w work, predict int) error {
+	if _, err := run.run(ctx, w.decode, 2); err != nil { // wakes what slept
+		return err
+	}
+	took, err := run.run(ctx, w.prefill, 1)
+	if err != nil {
+		return err
+	}
+	l.Prefill.add(name, float64(tokens(w.prefill))/took.Seconds())
+	if took, err = run.run(ctx, w.decode, predict); err != nil {
+		return err
+	}
+	l.Decode.add(name, float64(len(w.decode)*predict)/took.Seconds())
 	return nil
 }
 

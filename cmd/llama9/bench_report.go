@@ -41,7 +41,7 @@ type trips struct {
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s\n", r.File, r.Model)
 	fmt.Fprintf(w, "llama.cpp %s (%s), %d threads, %s, %d cores, %s\n", r.Build, r.Variant, r.Threads, r.CPU, r.Cores, r.Date)
-	fmt.Fprintf(w, "prefill: prompts of %d tokens; decode: %d tokens after prompts of %d; greatest and least of %d rounds in brackets\n\n",
+	fmt.Fprintf(w, "prefill: prompts of %d tokens; decode: %d tokens after prompts of %d; greatest and least of all pairs of %d rounds in brackets\n\n",
 		r.PrefillTokens, r.PredictTokens, r.PromptTokens, r.Rounds)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	head := "tokens/s\tsessions\tthrough the tree\tengine alone\tratio"

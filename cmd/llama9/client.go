@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,19 +36,19 @@ func (c *client) options(log io.Writer) mnt.Options {
 	return o
 }
 
+// address is where the server is to be.
+func (c *client) address() string { return cmp.Or(c.addr, os.Getenv("LLAMA9_ADDR"), ninep.DefaultAddr) }
+
 // dial attaches to the tree. Who gets it must close it.
 func (c *client) dial(ctx context.Context) (*mnt.Fsys, error) {
-	addr := c.addr
-	if addr == "" {
-		addr = os.Getenv("LLAMA9_ADDR")
-	}
-	if addr == "" {
-		addr = ninep.DefaultAddr
-	}
+	addr := c.address()
 	if _, _, err := ninep.ParseAddr(addr); err != nil {
 		return nil, fmt.Errorf("--addr: %w", err)
 	}
 	fs, err := mnt.Dial(ctx, addr, c.options(os.Stderr))
+	if e := (*ninep.Error)(nil); c.aname != "" && errors.As(err, &e) {
+		return nil, fmt.Errorf("subtree %s of %s: %w", c.aname, addr, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("no server at %s: %w; start one with llama9 node, or say where it is with --addr or LLAMA9_ADDR", addr, err)
 	}

@@ -22,8 +22,9 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(nodeCommand(), runCommand(), lsCommand(), readCommand(), writeCommand(), statCommand(), rmCommand(),
-		engineCommand(), benchCommand(), versionCommand())
+	c.AddCommand(nodeCommand(), coordCommand(), deployCommand(), runCommand(), lsCommand(), readCommand(), writeCommand(), statCommand(), rmCommand(),
+		topCommand(), engineCommand(), benchCommand(), versionCommand())
+	c.AddCommand(mountCommands()...)
 	c.SetGlobalNormalizationFunc(dashes)
 	c.SetFlagErrorFunc(flagError)
 	return c

@@ -14,6 +14,7 @@ import (
 type engineFlags struct {
 	models  []string // files
 	aliases []string
+	loads   []string // load lines, without load
 	words   []string // option=value of every model, as in a load line
 	queue   int
 	memory  string
@@ -42,6 +43,7 @@ var loadFlags = []struct{ name, short, option, arg, usage, bare string }{
 func (e *engineFlags) flags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&e.models, "model", "m", nil, "GGUF `file`; may be given again (default: the built-in demo model)")
 	f.StringArrayVar(&e.aliases, "alias", nil, "`name` of the model (default: the file's)")
+	f.StringArrayVar(&e.loads, "load", nil, "a model as a `line` of ctl has it: name file option=value...; may be given again")
 	for _, l := range loadFlags {
 		fl := f.VarPF(&loadValue{&e.words, l.option, l.arg}, l.name, l.short, l.usage)
 		fl.NoOptDefVal = l.bare

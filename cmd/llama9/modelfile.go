@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"llama9/node"
+	"llama9/styxfs"
 )
 
 // specs are the models to serve, the default first. Each file is looked at,
@@ -16,7 +17,7 @@ import (
 // what stands for no model.
 func (e *engineFlags) specs(demo string) ([]node.Spec, error) {
 	files := e.models
-	if len(files) == 0 {
+	if len(files) == 0 && len(e.loads) == 0 {
 		files = []string{demo}
 	}
 	if len(e.aliases) > len(files) {
@@ -47,7 +48,31 @@ func (e *engineFlags) specs(demo string) ([]node.Spec, error) {
 		}
 		specs = append(specs, s)
 	}
+	for _, line := range e.loads {
+		s, err := e.loadSpec(line)
+		if err != nil {
+			return nil, fmt.Errorf("--load %s: %w", line, err)
+		}
+		specs = append(specs, s)
+	}
 	return specs, nil
+}
+
+// loadSpec reads the value of --load.
+func (e *engineFlags) loadSpec(line string) (node.Spec, error) {
+	words, err := styxfs.Fields(line)
+	if err != nil {
+		return node.Spec{}, err
+	}
+	s, err := node.ParseSpec(words)
+	if err != nil || e.isFake(s.File) {
+		return s, err
+	}
+	if err := checkModel(s.File); err != nil {
+		return s, err
+	}
+	s.File, err = filepath.Abs(s.File)
+	return s, err
 }
 
 func (e *engineFlags) isFake(file string) bool {

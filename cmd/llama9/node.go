@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -18,8 +19,10 @@ type nodeFlags struct {
 	engineFlags
 	treeFlags
 	listenFlags
+	joinFlags
 	logFlags
-	trace bool
+	trace    bool
+	exitWith int
 }
 
 // nodeCommand serves models.
@@ -37,9 +40,11 @@ Flags that llama-server has too are named as there.`,
 	f.SortFlags = false
 	n.engineFlags.flags(f)
 	n.listenFlags.flags(f)
+	n.joinFlags.flags(f)
 	n.treeFlags.flags(f)
 	n.logFlags.flags(f)
 	f.BoolVarP(&n.trace, "trace", "D", false, "print every 9P message on the standard error")
+	f.IntVar(&n.exitWith, "exit-with", -1, "end when this `descriptor`, of a pipe, is at its end: with the process that has the other end")
 	return c
 }
 
@@ -50,6 +55,9 @@ func (n *nodeFlags) run(ctx context.Context, stderr io.Writer) error {
 	log, err := n.logger(stderr)
 	if err != nil {
 		return err
+	}
+	if n.exitWith >= 0 {
+		ctx = exitWith(ctx, n.exitWith, log)
 	}
 	lns, err := n.listen(ctx)
 	if err != nil {
@@ -64,5 +72,17 @@ func (n *nodeFlags) run(ctx context.Context, stderr io.Writer) error {
 	if n.trace {
 		srv.Trace = stderr
 	}
-	return errors.Join(n.serve(ctx, srv, s, lns, log), s.close())
+	load := func(ctx context.Context) error {
+		err := s.load(ctx, func(what string, percent, _ int) { log.Debug(what, "percent", percent) })
+		if err != nil {
+			return fmt.Errorf("--model: %w", err)
+		}
+		log.Info("ready")
+		return nil
+	}
+	join, err := n.join(lns, log)
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	return errors.Join(n.serve(ctx, srv, lns, log, load, join), s.close())
 }

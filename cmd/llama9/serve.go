@@ -11,9 +11,9 @@ import (
 	"llama9/ninep"
 )
 
-// serve serves until ctx is done, a listener or the load of the first model
-// fails, or the connection of --stdio ends. It returns once all is quiet.
-func (n *nodeFlags) serve(ctx context.Context, srv *ninep.Server, s *service, lns []net.Listener, log *slog.Logger) error {
+// serve serves until ctx is done, a listener or some of the work beside fails,
+// or the connection of --stdio ends. It returns once all is quiet.
+func (l *listenFlags) serve(ctx context.Context, srv *ninep.Server, lns []net.Listener, log *slog.Logger, work ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := errors.New("done")
@@ -26,7 +26,7 @@ func (n *nodeFlags) serve(ctx context.Context, srv *ninep.Server, s *service, ln
 			}
 		})
 	}
-	if n.stdio {
+	if l.stdio {
 		// Not waited for: a read of a pipe ends when its writer says so, and
 		// this process does not wait for that.
 		go func() {
@@ -34,14 +34,13 @@ func (n *nodeFlags) serve(ctx context.Context, srv *ninep.Server, s *service, ln
 			cancel(done)
 		}()
 	}
-	all.Go(func() {
-		err := s.load(ctx, func(what string, percent, _ int) { log.Debug(what, "percent", percent) })
-		if err != nil && ctx.Err() == nil {
-			cancel(fmt.Errorf("--model: %w", err))
-		} else if err == nil {
-			log.Info("ready")
-		}
-	})
+	for _, f := range work {
+		all.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
 	<-ctx.Done()
 	log.Info("shutting down")
 	all.Wait()

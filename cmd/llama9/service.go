@@ -15,8 +15,9 @@ import (
 type service struct {
 	node    *node.Node
 	tree    *styxfs.FS
-	changed chan struct{} // a model's state may be another
-	remove  func()        // takes away the demo model's file
+	end     func(context.Context) error // of the tree; nil: there is none
+	changed chan struct{}               // a model's state may be another
+	remove  func()                      // takes away the demo model's file
 }
 
 // start makes the node that the flags describe. Who gets it must close it.
@@ -27,7 +28,7 @@ func (e *engineFlags) start(ctx context.Context, t *treeFlags, log *slog.Logger,
 	}
 	s := &service{changed: make(chan struct{}, 1), remove: func() {}}
 	demo := ""
-	if len(e.models) == 0 {
+	if len(e.models) == 0 && len(e.loads) == 0 {
 		if demo, s.remove, err = demoFile(); err != nil {
 			return nil, err
 		}
@@ -64,7 +65,7 @@ func (s *service) make(ctx context.Context, e *engineFlags, t *treeFlags, c node
 	if s.node, err = node.New(c); err != nil {
 		return err
 	}
-	s.tree, err = styxfs.New(t.config(s.node, events, c.Log))
+	s.tree, s.end, err = t.open(t.config(s.node, events, c.Log))
 	return err
 }
 
@@ -74,8 +75,8 @@ func (s *service) close() error {
 	defer cancel()
 	defer s.remove()
 	var err error
-	if s.tree != nil {
-		err = s.tree.Close(ctx)
+	if s.end != nil {
+		err = s.end(ctx)
 	}
 	if s.node != nil {
 		err = errors.Join(err, s.node.Close(ctx))

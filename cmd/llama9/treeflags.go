@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os/user"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"llama9/journal"
 	"llama9/styxfs"
 )
 
@@ -17,6 +21,7 @@ type treeFlags struct {
 	sessions        int
 	sessionsPerUser int
 	bytes           int64
+	state           string
 }
 
 func (t *treeFlags) flags(f *pflag.FlagSet) {
@@ -24,6 +29,7 @@ func (t *treeFlags) flags(f *pflag.FlagSet) {
 	f.IntVar(&t.sessions, "max-sessions", 10000, "living sessions at most")
 	f.IntVar(&t.sessionsPerUser, "max-user-sessions", 1000, "living sessions of one user at most")
 	f.Int64Var(&t.bytes, "max-session-bytes", 4<<30, "texts, conversations and answers of all sessions at most, in `bytes`")
+	f.StringVar(&t.state, "state", "", "`directory` that keeps sessions and running turns across restarts (default: nothing does)")
 }
 
 // config is that of a tree of this process's user.
@@ -39,4 +45,30 @@ func (t *treeFlags) config(b styxfs.Backend, events *styxfs.Events, log *slog.Lo
 		}
 	}
 	return c
+}
+
+// open makes the tree of c, with the journal of --state. Its close, which ends
+// the tree too, is for a tree that is nil too.
+func (t *treeFlags) open(c styxfs.Config) (tree *styxfs.FS, close func(context.Context) error, err error) {
+	var log *journal.Log
+	close = func(ctx context.Context) error {
+		var err error
+		if tree != nil {
+			err = tree.Close(ctx)
+		}
+		if log != nil {
+			err = errors.Join(err, log.Close())
+		}
+		return err
+	}
+	if t.state != "" {
+		if log, err = journal.Open(t.state, journal.Options{Log: c.Log}); err != nil {
+			return nil, close, fmt.Errorf("--state: %w", err)
+		}
+		c.Store = log
+	}
+	if tree, err = styxfs.New(c); err != nil && t.state != "" {
+		err = fmt.Errorf("--state: %w", err)
+	}
+	return tree, close, err
 }

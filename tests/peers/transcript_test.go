@@ -22,6 +22,8 @@ import (
 //
 //	# a remark
 //	!connect     begin another connection
+//	!9p STDIN ARG...
+//	             the same: what follows is sent by plan9port's 9p
 //	T...         a message to send; T lines that follow each other go in one write
 //	R...         an answer; R lines that follow each other may come in any order;
 //	             a last "*" stands for any rest
@@ -68,7 +70,7 @@ func (p *player) play(lines []string) {
 		switch word, rest, _ := strings.Cut(line, " "); {
 		case line == "" || line[0] == '#':
 			i++
-		case word == "!connect":
+		case word == "!connect" || word == "!9p":
 			p.conn = p.dial(p.t)
 			p.r = bufio.NewReader(p.conn)
 			i++

@@ -236,7 +236,9 @@ func TestTurnRoundTrips(t *testing.T) {
 	if got, err := answer(turn, err); err != nil || got != "you said hello" {
 		t.Errorf("%q, %v", got, err)
 	}
-	for !idle() { // until the Tclunk of out is answered
+	// Until the Tclunk of out is answered. A probe comes first: what was
+	// queued before it is sent when it is answered.
+	for ok := false; !ok; ok = idle() {
 		if err := fs.Conn().Probe(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,64 @@
+package limbo
+
+import (
+	"os/exec"
+	"strconv"
+	"testing"
+)
+
+// TestCoordinator runs test/coordtest.b over two nodes. It kills one, which is
+// started again here.
+func TestCoordinator(t *testing.T) {
+	i := findInferno(t)
+	a, b := node(t, "5ms"), node(t, "5ms")
+	again(t, a)
+	again(t, b)
+	out, err := i.exec(t, "test/coordtest $a $b $c $d\n", a.addr, b.addr, a.pid(), b.pid())
+	checked(t, out, err, 40)
+}
+
+// TestCoordinatorFrozen: a node that neither hangs up nor answers is left.
+func TestCoordinatorFrozen(t *testing.T) {
+	i := findInferno(t)
+	a, b := node(t, "5ms"), node(t, "5ms")
+	out, err := i.exec(t, "test/coordtest $a $b $c $d freeze\n", a.addr, b.addr, a.pid(), b.pid())
+	checked(t, out, err, 25)
+}
+
+func (s *server) pid() string { return strconv.Itoa(s.cmd.Process.Pid) }
+
+// again starts s again at its address when it has ended, once.
+func again(t *testing.T, s *server) {
+	done := make(chan struct{})
+	var next *exec.Cmd
+	go func() {
+		defer close(done)
+		<-s.ended
+		if s.stopped.Load() {
+			return
+		}
+		args := s.cmd.Args[1 : len(s.cmd.Args)-1]
+		next = exec.Command(s.cmd.Path, append(args, s.addr)...)
+		if err := next.Start(); err != nil {
+			t.Error(err)
+			next = nil
+		}
+	}()
+	t.Cleanup(func() {
+		s.stop()
+		<-done
+		if next != nil {
+			next.Process.Kill()
+			next.Wait()
+		}
+	})
+}
+
+// TestMountedCoordinator runs test/mountedtest.b over llama9 coord.
+func TestMountedCoordinator(t *testing.T) {
+	i := findInferno(t)
+	a, b := node(t, "1ms"), node(t, "1ms")
+	c := serve(t, "coord", "--node", "a="+a.addr)
+	out, err := i.exec(t, "test/mountedtest $a $b\n", c.addr, b.addr)
+	checked(t, out, err, 20)
+}
