@@ -30,7 +30,7 @@ var table = map[string]struct{ ours, others []string }{
 	"node/fake":           {[]string{"node", "styxfs", "node/gbnf"}, nil},
 	"node/llama":          {[]string{"node", "styxfs", "node/gbnf", "node/gguf", "node/fit", "node/cpplog", "node/kvstate", "node/llama/libffi"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
 	"node/llama/libffi":   {nil, nil},
-	"node/ollama":         {[]string{"node", "styxfs", "node/gbnf", "node/gguf", "node/fit", "node/cpplog", "node/kvstate"}, []string{"C", "github.com/ollama/ollama/llama/llama.cpp/src", "github.com/ollama/ollama/ml/backend/ggml/ggml/src", "golang.org/x/sys"}},
+	"node/ollama":         {[]string{"node", "styxfs", "node/gbnf", "node/gguf", "node/fit", "node/cpplog", "node/kvstate"}, []string{"C", "github.com/ollama/ollama/llama", "golang.org/x/sys"}},
 	"coord":               {[]string{"styxfs", "mnt", "ninep"}, []string{"github.com/prometheus"}},
 	"deploy":              {[]string{"mnt", "ninep", "styxfs"}, []string{"go.yaml.in/yaml/v4", "golang.org/x/sys"}},
 	"limbo":               {nil, nil},

@@ -39,6 +39,13 @@ func (s *Sink) Redirect(to *slog.Logger) (before *slog.Logger) {
 	return before
 }
 
+// Warn writes a warning of our own.
+func (s *Sink) Warn(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.to.Warn(text)
+}
+
 // Abort takes the last words of llama.cpp before it ends the process.
 func (s *Sink) Abort(text string) {
 	s.to.Error("llama.cpp ends the process: "+strings.TrimSpace(text), "from", "llama.cpp")

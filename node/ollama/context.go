@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	upstream "github.com/ollama/ollama/llama"
+
 	"llama9/node"
 	"llama9/node/fit"
 )
@@ -32,7 +34,8 @@ type kvContext struct {
 	copied bool    // since the last Decode; see flush
 
 	// The batch, and its arrays as slices; they are C's.
-	batch  C.struct_llama_batch
+	pkg    *upstream.Batch
+	batch  *C.struct_llama_batch // the same
 	token  []C.llama_token
 	pos    []C.llama_pos
 	seq    []*C.llama_seq_id // each of one number
@@ -86,7 +89,10 @@ func (m *model) newContext(o node.ContextOptions, p C.struct_llama_context_param
 	}
 	m.users.Add(1)
 	c.o.NBatch, c.o.NUbatch = int(C.llama_n_batch(c.ptr)), int(C.llama_n_ubatch(c.ptr))
-	c.makeBatch(c.o.NBatch)
+	if err := c.makeBatch(c.o.NBatch); err != nil {
+		c.Close()
+		return nil, err
+	}
 	if got := int(C.llama_n_ctx_seq(c.ptr)); got < o.NCtx {
 		c.Close()
 		return nil, fmt.Errorf("a context of %d tokens a sequence instead of %d", got, o.NCtx)
@@ -101,14 +107,19 @@ func (m *model) newContext(o node.ContextOptions, p C.struct_llama_context_param
 	return c, nil
 }
 
-func (c *kvContext) makeBatch(n int) {
-	c.batch = C.llama_batch_init(C.int32_t(n), 0, 1)
+func (c *kvContext) makeBatch(n int) error {
+	b, err := upstream.NewBatch(n, 1, 0)
+	if err != nil {
+		return err
+	}
+	c.pkg, c.batch = b, batchOf(b)
 	c.token, c.pos = unsafe.Slice(c.batch.token, n), unsafe.Slice(c.batch.pos, n)
 	c.seq, c.logits = unsafe.Slice(c.batch.seq_id, n), unsafe.Slice(c.batch.logits, n)
 	for i := range unsafe.Slice(c.batch.n_seq_id, n) {
 		unsafe.Slice(c.batch.n_seq_id, n)[i] = 1
 	}
 	c.out, c.at, c.count = make([]bool, n), make([]int32, n), make([]int32, c.o.NSeq+1)
+	return nil
 }
 
 func (c *kvContext) Options() node.ContextOptions { return c.o }
@@ -131,9 +142,12 @@ func (c *kvContext) Close() error {
 	if c.pool != nil {
 		C.ggml_threadpool_free(c.pool)
 	}
-	C.llama_batch_free(c.batch)
+	if c.pkg != nil {
+		c.pkg.Free()
+	}
 	c.pin.Unpin()
 	c.ptr, c.pool = nil, nil
+	c.pkg, c.batch = nil, nil
 	c.token, c.pos, c.seq, c.logits = nil, nil, nil, nil
 	c.m.users.Add(-1)
 	return nil

@@ -26,7 +26,7 @@ func (c *kvContext) Decode(rows []node.Row) error {
 		return err
 	}
 	c.fill(rows)
-	ret := C.l9_decode(c.ptr, c.batch)
+	ret := C.l9_decode(c.ptr, *c.batch)
 	if ret == 0 || ret == 2 { // llama.cpp made the copies first
 		c.copied = false
 	}
@@ -90,7 +90,7 @@ func (c *kvContext) flush() error {
 	}
 	c.rows = 0
 	c.fill([]node.Row{{Pos: c.next[at], Seq: node.Seq(at)}})
-	if ret := C.l9_decode(c.ptr, c.batch); ret != 0 {
+	if ret := C.l9_decode(c.ptr, *c.batch); ret != 0 {
 		return fmt.Errorf("copying of a sequence failed with %d", ret)
 	}
 	c.copied = false

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"unsafe"
 
+	upstream "github.com/ollama/ollama/llama"
+
 	"llama9/node"
 	"llama9/node/cpplog"
 	"llama9/node/fit"
@@ -50,13 +52,15 @@ func Open(o Options) (node.Engine, error) {
 	e := &engine{log: cpplog.New(o.Log)}
 	logTo.Store(e.log)
 	C.l9_init()
+	e.gpus = len(upstream.EnumerateGPUs())
 	opened.engine = e
 	return e, nil
 }
 
 // engine is llama.cpp in this process.
 type engine struct {
-	log *cpplog.Sink
+	log  *cpplog.Sink
+	gpus int // that llama.cpp has code for, and are there
 
 	// mu is held while a model or a context is made, so that the log of
 	// llama.cpp between can be read as its reason for failing.
@@ -107,6 +111,9 @@ func (e *engine) Load(ctx context.Context, file string, o node.LoadOptions, prog
 		return nil, err
 	}
 	defer free()
+	if o.NGPULayers != 0 && e.gpus == 0 {
+		e.log.Warn("n_gpu_layers has no effect: this program has no code for the GPUs of this machine, if there are any")
+	}
 	handle, drop := onProgress(func(x float32) bool {
 		if progress != nil {
 			progress(x)

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	upstream "github.com/ollama/ollama/llama"
+
 	"llama9/node"
 	"llama9/node/fit"
 	"llama9/node/gguf"
@@ -22,8 +24,10 @@ import (
 type model struct {
 	e     *engine
 	ptr   *C.struct_llama_model
+	pkg   *upstream.Model // the same
 	vocab *C.struct_llama_vocab
 	info  node.ModelInfo
+	eog   []bool // by token
 	shape fit.Shape
 	users atomic.Int32 // contexts and samplers that are open
 }
@@ -31,21 +35,21 @@ type model struct {
 var _ node.Model = (*model)(nil)
 
 func newModel(e *engine, ptr *C.struct_llama_model, h *gguf.Header) (*model, error) {
-	m := &model{e: e, ptr: ptr, vocab: C.llama_model_get_vocab(ptr)}
-	if m.vocab == nil || C.llama_vocab_n_tokens(m.vocab) <= 0 || !C.llama_model_has_decoder(ptr) {
-		C.llama_model_free(ptr)
+	m := &model{e: e, ptr: ptr, pkg: upstreamModel(ptr), vocab: C.llama_model_get_vocab(ptr)}
+	if m.vocab == nil || m.pkg.NumVocab() <= 0 || !C.llama_model_has_decoder(ptr) {
+		upstream.FreeModel(m.pkg)
 		return nil, errors.New("the model has no vocabulary or no decoder")
 	}
 	if C.llama_model_has_encoder(ptr) || C.llama_model_is_diffusion(ptr) {
-		C.llama_model_free(ptr)
+		upstream.FreeModel(m.pkg)
 		return nil, fmt.Errorf("architecture %s: only models that decode token by token can be served", h.Arch())
 	}
 	var desc [256]C.char
 	C.llama_model_desc(ptr, &desc[0], C.size_t(len(desc)))
 	m.shape = fit.Shape{
 		Layers: uint64(max(0, C.llama_model_n_layer(ptr))), KVHeads: uint64(max(0, C.llama_model_n_head_kv(ptr))),
-		Embd: uint64(max(0, C.llama_model_n_embd(ptr))), Heads: uint64(max(1, C.llama_model_n_head(ptr))),
-		Vocab: uint64(C.llama_vocab_n_tokens(m.vocab)),
+		Embd: uint64(max(0, m.pkg.NEmbd())), Heads: uint64(max(1, C.llama_model_n_head(ptr))),
+		Vocab: uint64(m.pkg.NumVocab()),
 		Plain: !bool(C.llama_model_is_recurrent(ptr)) && !bool(C.llama_model_is_hybrid(ptr)) && C.llama_model_n_swa(ptr) == 0,
 	}.WithHeader(h)
 	m.info = node.ModelInfo{
@@ -55,13 +59,14 @@ func newModel(e *engine, ptr *C.struct_llama_model, h *gguf.Header) (*model, err
 		Quantization: h.Quantization(),
 		Bytes:        uint64(C.llama_model_size(ptr)),
 		NCtxTrain:    int(C.llama_model_n_ctx_train(ptr)),
-		NVocab:       int(C.llama_vocab_n_tokens(m.vocab)),
+		NVocab:       m.pkg.NumVocab(),
 		BOS:          node.Token(C.llama_vocab_bos(m.vocab)),
 		EOS:          node.Token(C.llama_vocab_eos(m.vocab)),
-		AddBOS:       bool(C.llama_vocab_get_add_bos(m.vocab)),
+		AddBOS:       m.pkg.AddBOSToken(),
 		ChatTemplate: h.Meta["tokenizer.chat_template"],
 		Meta:         h.Meta,
 	}
+	m.eog = ends(m.pkg)
 	return m, nil
 }
 
@@ -118,7 +123,7 @@ func (m *model) Piece(dst []byte, t node.Token, special bool) []byte {
 
 // EOG implements node.Model.
 func (m *model) EOG(t node.Token) bool {
-	return t >= 0 && int(t) < m.info.NVocab && bool(C.llama_vocab_is_eog(m.vocab, C.llama_token(t)))
+	return t >= 0 && int(t) < len(m.eog) && m.eog[t]
 }
 
 // Close frees the model; it refuses while a context or sampler of it is open,
@@ -132,7 +137,7 @@ func (m *model) Close() error {
 	}
 	m.e.mu.Lock()
 	defer m.e.mu.Unlock()
-	C.llama_model_free(m.ptr)
-	m.ptr, m.vocab = nil, nil
+	upstream.FreeModel(m.pkg)
+	m.ptr, m.pkg, m.vocab = nil, nil, nil
 	return nil
 }

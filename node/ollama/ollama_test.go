@@ -3,8 +3,10 @@
 package ollama
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -131,6 +133,30 @@ func TestLoadOptions(t *testing.T) {
 		if m, err := e.Load(context.Background(), file, o, nil); err == nil {
 			t.Errorf("%+v: no error", o)
 			m.Close()
+		}
+	}
+}
+
+// Layers for a GPU that is not there are told of.
+func TestWithoutGPU(t *testing.T) {
+	e := openEngine(t).(oneThread).Engine.(*engine)
+	if e.gpus != 0 {
+		t.Skipf("%d GPUs", e.gpus)
+	}
+	var b bytes.Buffer
+	before := e.log.Redirect(slog.New(slog.NewTextHandler(&b, nil)))
+	defer e.log.Redirect(before)
+	for n, want := range map[int]bool{0: false, 1: true, -1: true} {
+		b.Reset()
+		m, err := e.Load(t.Context(), demoFile(t), node.LoadOptions{NGPULayers: n}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Contains(b.String(), "n_gpu_layers has no effect"); got != want {
+			t.Errorf("n_gpu_layers %d: %s", n, &b)
 		}
 	}
 }
