@@ -21,6 +21,9 @@ func (e *engineFlags) engineFlag(f *pflag.FlagSet) {
 	f.StringVar(&e.engine, "engine", defaultEngine, "`name`: llama, by shared libraries, or ollama, in the program if it was built so")
 }
 
+// errNoLlama is what a static program says, which can load no library.
+var errNoLlama = errors.New("the engine llama is not in this program, which loads no libraries; it has ollama")
+
 // openEngine gives the engine that the flags name. llama.cpp's libraries are
 // installed if they are not there; say is told of it.
 func (e *engineFlags) openEngine(ctx context.Context, log *slog.Logger, say func(string)) (node.Engine, error) {
@@ -28,6 +31,9 @@ func (e *engineFlags) openEngine(ctx context.Context, log *slog.Logger, say func
 	case "fake":
 		return &fake.Engine{}, nil
 	case "llama":
+		if defaultEngine != "llama" {
+			return nil, errNoLlama
+		}
 	case "ollama":
 		return ollama.Open(ollama.Options{Log: log})
 	default:
@@ -77,6 +83,9 @@ func (e *engineFlags) show(w io.Writer) error {
 		}
 		_, err = fmt.Fprintf(w, "llama.cpp %s, %s\nin the program\n", eng.Build(), eng.Variant())
 		return err
+	}
+	if defaultEngine != "llama" {
+		return errNoLlama
 	}
 	dir, err := llama.Find(e.lib)
 	if errors.Is(err, llama.ErrNoLibrary) {
