@@ -8,6 +8,10 @@ all:V: llama9 $LIMBO
 llama9:V:
 	env 'CGO_ENABLED=0' go build -o bin/llama9 ./cmd/llama9
 
+# The engine in the binary; see docs/engines.md.
+ollama:V:
+	scripts/build-ollama
+
 install:V:
 	env 'CGO_ENABLED=0' go install ./cmd/llama9
 

@@ -8,7 +8,7 @@ import "time"
 // node's own.
 type Config struct {
 	Name    string  `yaml:"name" doc:"of the deployment: its sockets and logs are found by it" like:"name"`
-	Engine  string  `yaml:"engine" doc:"of the nodes; fake computes no model and is for tests" enum:"llama fake"`
+	Engine  string  `yaml:"engine" doc:"of the nodes, as --engine of node; fake computes no model and is for tests" enum:"llama ollama fake"`
 	Network Network `yaml:"network" doc:"where the cluster is served, and how turns are placed"`
 	Models  []Model `yaml:"models" doc:"the first is the default; none is the built-in demo model"`
 	Nodes   []Group `yaml:"nodes" doc:"node processes to start, and nodes that run elsewhere"`

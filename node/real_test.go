@@ -17,8 +17,17 @@ import (
 	"llama9/styxfs"
 )
 
-// newReal is a Node over llama.cpp and the demo model, where the libraries are.
-func newReal(t *testing.T, change func(*node.Config)) *bench {
+// realEngines are those that compute, by name; the tag ollama adds one.
+var realEngines = map[string]func(t *testing.T) node.Engine{"llama": openLlama}
+
+// eachReal runs f over each of them.
+func eachReal(t *testing.T, f func(t *testing.T, e node.Engine)) {
+	for name, open := range realEngines {
+		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+	}
+}
+
+func openLlama(t *testing.T) node.Engine {
 	t.Helper()
 	lib, err := llama.Find("")
 	if err != nil {
@@ -31,6 +40,12 @@ func newReal(t *testing.T, change func(*node.Config)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return e
+}
+
+// newReal is a Node over such an engine and the demo model.
+func newReal(t *testing.T, e node.Engine, change func(*node.Config)) *bench {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "demo.gguf")
 	if err := os.WriteFile(file, model.Demo, 0o600); err != nil {
 		t.Fatal(err)
@@ -53,8 +68,10 @@ func newReal(t *testing.T, change func(*node.Config)) *bench {
 	return &bench{t: t, Node: n}
 }
 
-func TestRealTurns(t *testing.T) {
-	b := newReal(t, nil)
+func TestRealTurns(t *testing.T) { eachReal(t, testRealTurns) }
+
+func testRealTurns(t *testing.T, e node.Engine) {
+	b := newReal(t, e, nil)
 	prompts := []string{"In the beginning", "Once upon a time", "The king said to the", "And it came to pass that"}
 	var want []string
 	for i, p := range prompts {
@@ -78,8 +95,10 @@ func TestRealTurns(t *testing.T) {
 }
 
 // All samplers of llama.cpp and ours, grammar, prefix and shift.
-func TestRealSampling(t *testing.T) {
-	b := newReal(t, func(c *node.Config) { c.CtxSize = 64 })
+func TestRealSampling(t *testing.T) { eachReal(t, testRealSampling) }
+
+func testRealSampling(t *testing.T, e node.Engine) {
+	b := newReal(t, e, func(c *node.Config) { c.CtxSize = 64 })
 	for name, change := range map[string]func(*styxfs.Request){
 		"defaults":    func(r *styxfs.Request) {},
 		"all":         func(r *styxfs.Request) { r.Params.TopK, r.Params.TopP, r.Params.MinP = 0, 1, 0 },
@@ -124,8 +143,10 @@ func TestRealSampling(t *testing.T) {
 	}
 }
 
-func TestRealCancelInPrefill(t *testing.T) {
-	b := newReal(t, func(c *node.Config) { c.CtxSize = 8192; c.Parallel = 1; c.NUbatch = 128 })
+func TestRealCancelInPrefill(t *testing.T) { eachReal(t, testRealCancelInPrefill) }
+
+func testRealCancelInPrefill(t *testing.T, e node.Engine) {
+	b := newReal(t, e, func(c *node.Config) { c.CtxSize = 8192; c.Parallel = 1; c.NUbatch = 128 })
 	ctx, cancel := context.WithCancelCause(t.Context())
 	r := request(1, strings.Repeat("and the light was good ", 1200), nil)
 	rec := &atProgress{record: newRecord(), at: 512, do: func() { cancel(errStop) }}

@@ -24,9 +24,14 @@ var table = map[string]struct{ ours, others []string }{
 	"node/template/jinja": {nil, nil},
 	"node/gbnf":           {nil, nil},
 	"node/enginetest":     {[]string{"node", "styxfs", "model"}, nil},
+	"node/gguf":           {[]string{"node"}, nil},
+	"node/fit":            {[]string{"node", "node/gguf"}, nil},
+	"node/cpplog":         {nil, nil},
+	"node/kvstate":        {nil, nil},
 	"node/fake":           {[]string{"node", "styxfs", "node/gbnf"}, nil},
-	"node/llama":          {[]string{"node", "styxfs", "node/gbnf", "node/llama/libffi"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
+	"node/llama":          {[]string{"node", "styxfs", "node/gbnf", "node/gguf", "node/fit", "node/cpplog", "node/kvstate", "node/llama/libffi"}, []string{"github.com/hybridgroup/yzma", "github.com/ebitengine/purego", "github.com/jupiterrider/ffi", "golang.org/x/sys"}},
 	"node/llama/libffi":   {nil, nil},
+	"node/ollama":         {[]string{"node", "styxfs", "node/gbnf", "node/gguf", "node/fit", "node/cpplog", "node/kvstate"}, []string{"C", "github.com/ollama/ollama/llama", "golang.org/x/sys"}},
 	"coord":               {[]string{"styxfs", "mnt", "ninep", "queue"}, []string{"github.com/prometheus"}},
 	"deploy":              {[]string{"mnt", "ninep", "styxfs"}, []string{"go.yaml.in/yaml/v4", "golang.org/x/sys"}},
 	"limbo":               {nil, nil},
@@ -74,7 +79,7 @@ func allowed(imp string, ours, others []string) bool {
 		return slices.Contains(ours, own) || slices.Contains(ours, "*")
 	}
 	if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
-		return imp != "C" // the standard library; cgo nowhere
+		return imp != "C" || slices.Contains(others, "C") // the standard library; cgo in one place
 	}
 	return slices.ContainsFunc(others, func(m string) bool {
 		return m == "*" || imp == m || strings.HasPrefix(imp, m+"/")

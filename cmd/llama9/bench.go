@@ -71,8 +71,7 @@ has more pairs where the sessions are few.`,
 	f.Float64Var(&b.temp, "temperature", 0, "temperature of the samplers; 0 is greedy")
 	f.StringSliceVar(&b.beside, "beside", nil, "measure also: node-llama-cpp (installed by npm)")
 	f.StringVar(&b.engine.lib, "llama-lib", "", "`directory` of llama.cpp's libraries (default $LLAMA9_LIB, else found or installed)")
-	f.StringVar(&b.engine.engine, "engine", "llama", "llama, or fake: no model, for tests")
-	f.Lookup("engine").Hidden = true
+	b.engine.engineFlag(f)
 	f.BoolVar(&b.resume, "resume", false, "measure instead how often a resumed turn differs from an unbroken one")
 	f.BoolVar(&b.json, "json", false, "print one JSON object")
 	c.MarkFlagsMutuallyExclusive("model", "random")

@@ -12,7 +12,9 @@ import (
 // deployConfig reads a configuration, or gives that of no file.
 func deployConfig(file string) (*deploy.Config, error) {
 	if file == "" {
-		return deploy.Default(), nil
+		c := deploy.Default()
+		c.Engine = defaultEngine
+		return c, nil
 	}
 	abs, err := filepath.Abs(file)
 	if err != nil {

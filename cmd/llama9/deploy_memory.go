@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"llama9/deploy"
-	"llama9/node/llama"
+	"llama9/node/gguf"
 )
 
 // deployCheck says why a configuration cannot be run here when the scaled group
@@ -25,7 +25,7 @@ func deployCheck(c *deploy.Config, from, count int, demo string) error {
 // measureModel says what a model takes, by the header of its file: weights, and
 // the KV cache of one node as llama.cpp allocates it.
 func measureModel(m deploy.Model, file string) (weights, cache uint64, err error) {
-	h, err := llama.ReadHeader(file)
+	h, err := gguf.ReadHeader(file)
 	if err != nil { // which names the file, as who asks does
 		return 0, 0, errors.New(strings.TrimPrefix(unwrapPath(err).Error(), file+": "))
 	}

@@ -52,8 +52,7 @@ func (e *engineFlags) flags(f *pflag.FlagSet) {
 	f.IntVar(&e.queue, "queue-size", 1024, "turns that wait at most")
 	f.StringVar(&e.memory, "memory", "", "bound on the `size` of loaded models and caches, as 8G (default: none)")
 	f.StringVar(&e.lib, "llama-lib", "", "`directory` of llama.cpp's libraries (default $LLAMA9_LIB, else found or installed)")
-	f.StringVar(&e.engine, "engine", "llama", "llama, or fake: no model, for tests")
-	f.Lookup("engine").Hidden = true
+	e.engineFlag(f)
 }
 
 // A loadValue is a flag whose value an option of a load line takes.

@@ -4,20 +4,26 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"llama9/node/llama"
+	"llama9/node/ollama"
 )
 
 // versionCommand prints what this program was made of.
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "print the versions of this program, its engine and Go",
+		Short: "print the versions of this program, its engines and Go",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(c.OutOrStdout(), "llama9 %s\nllama.cpp %s\n%s %s/%s\n", version(), llama.Version,
+			engines := llama.Version + ollama.Suffix
+			if defaultEngine == "ollama" { // and no other
+				engines = strings.TrimPrefix(ollama.Suffix, ", ")
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), "llama9 %s\nllama.cpp %s\n%s %s/%s\n", version(), engines,
 				runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},

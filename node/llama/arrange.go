@@ -96,7 +96,7 @@ func (c *kvContext) in(stream int32) node.Seq {
 
 // tokenBytes is what a token takes in a state.
 func (c *kvContext) tokenBytes() uint64 {
-	return c.m.shape.cacheBytes(1, cacheTypes[c.o.KVTypeK], cacheTypes[c.o.KVTypeV])
+	return c.m.shape.CacheBytes(1, c.o.KVTypeK, c.o.KVTypeV)
 }
 
 // swap lets two sequences change places. check has counted the rows of this

@@ -5,20 +5,14 @@ package llama
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
+	"llama9/node/fit"
 )
-
-// maxThreads is GGML_MAX_N_THREADS.
-const maxThreads = 512
-
-// cores is how many threads are worth having.
-func cores() int { return max(1, min(runtime.NumCPU(), runtime.GOMAXPROCS(0), maxThreads)) }
 
 // A kvContext is a llama_context, with the arrays of its batch.
 //
@@ -63,17 +57,12 @@ var _ node.Context = (*kvContext)(nil)
 
 // NewContext implements node.Model.
 func (m *model) NewContext(o node.ContextOptions) (node.Context, error) {
-	o, err := m.contextOptions(o)
+	o, err := fit.Options(o, m.info.NCtxTrain)
 	if err != nil {
 		return nil, err
 	}
 	p := yzma.ContextDefaultParams()
-	var okK, okV bool
-	p.TypeK, okK = cacheTypes[o.KVTypeK]
-	p.TypeV, okV = cacheTypes[o.KVTypeV]
-	if !okK || !okV {
-		return nil, fmt.Errorf("KV cache of %s and %s: llama.cpp has f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1", o.KVTypeK, o.KVTypeV)
-	}
+	p.TypeK, p.TypeV = yzma.GGMLType(fit.CacheTypes[o.KVTypeK]), yzma.GGMLType(fit.CacheTypes[o.KVTypeV])
 	switch o.FlashAttn {
 	case "auto":
 		p.FlashAttentionType = yzma.FlashAttentionTypeAuto
@@ -81,13 +70,13 @@ func (m *model) NewContext(o node.ContextOptions) (node.Context, error) {
 		p.FlashAttentionType = yzma.FlashAttentionTypeEnabled
 	case "off":
 		p.FlashAttentionType = yzma.FlashAttentionTypeDisabled
-	default:
-		return nil, fmt.Errorf("flash attention %q: auto, on or off", o.FlashAttn)
 	}
-	if err := m.contextNeed(o, p.TypeK, p.TypeV); err != nil {
-		return nil, err
+	if !yzma.SupportsGpuOffload() {
+		if err := m.shape.Context(o); err != nil {
+			return nil, err
+		}
 	}
-	p.NCtx, p.NSeqMax = uint32(padded(o.NCtx)*o.NSeq), uint32(o.NSeq)
+	p.NCtx, p.NSeqMax = uint32(fit.Padded(o.NCtx)*o.NSeq), uint32(o.NSeq)
 	p.NBatch, p.NUbatch = uint32(o.NBatch), uint32(o.NUbatch)
 	p.NThreads, p.NThreadsBatch = int32(o.Threads), int32(o.Threads)
 	p.NoPerf = 1
@@ -103,7 +92,7 @@ func (m *model) newContext(o node.ContextOptions, p yzma.ContextParams) (*kvCont
 	}
 	m.e.mu.Lock()
 	defer m.e.mu.Unlock()
-	why := m.e.log.watch()
+	why := m.e.log.Watch()
 	ptr, err := yzma.InitFromModel(m.ptr, p)
 	if reason := why(); err != nil {
 		if reason == "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ebitengine/purego"
 	"llama9/node"
+	"llama9/node/fit"
 )
 
 // abortOn is the string "\x01" at the address of a uint32: every machine of
@@ -90,7 +91,7 @@ func (c *kvContext) flush() error {
 			at = s // even a model that cannot go back can forget all
 			break
 		}
-		if int(n) < padded(c.o.NCtx) {
+		if int(n) < fit.Padded(c.o.NCtx) {
 			at = s
 		}
 	}

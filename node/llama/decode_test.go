@@ -171,11 +171,10 @@ func TestLogitsOfEveryRow(t *testing.T) {
 func TestAbortInPrefill(t *testing.T) {
 	m := loadDemo(t)
 	c := newContext(t, m, node.ContextOptions{NCtx: 1024, NSeq: 1, NBatch: 1024, NUbatch: 32})
-	log := &opened.engine.log.to
-	before := *log
-	defer func() { *log = before }()
 	var said bytes.Buffer // no test runs beside this one
-	*log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := opened.engine.log
+	before := log.Redirect(slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	defer log.Redirect(before)
 	p := prompt(t, m, "And the LORD said unto")
 	var long []node.Token
 	for len(long) < 1000 {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"github.com/ebitengine/purego"
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
+	"llama9/node/cpplog"
+	"llama9/node/gguf"
 	_ "llama9/node/llama/libffi" // says so where it is missing
 )
 
@@ -59,7 +60,7 @@ func Open(o Options) (node.Engine, error) {
 // engine is llama.cpp in this process.
 type engine struct {
 	c       *calls
-	log     *logSink
+	log     *cpplog.Sink
 	version string
 	variant string
 
@@ -85,15 +86,12 @@ func open(dir string, log *slog.Logger) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	if log == nil {
-		log = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
-	}
-	e := &engine{c: c, log: newLogSink(log), version: c.version}
+	e := &engine{c: c, log: cpplog.New(log), version: c.version}
 	if err := yzma.Load(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	yzma.LogSet(e.log.callback())
-	purego.SyscallN(c.setAbortWords, e.log.abortCallback())
+	yzma.LogSet(logCallback(e.log))
+	purego.SyscallN(c.setAbortWords, abortCallback(e.log))
 	yzma.BackendInit()
 	if err := yzma.GGMLBackendLoadAllFromPath(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -101,7 +99,7 @@ func open(dir string, log *slog.Logger) (*engine, error) {
 	if yzma.GGMLBackendDeviceCount() == 0 {
 		return nil, fmt.Errorf("%s: no %s in it fits this machine", dir, libName("ggml-cpu-*"))
 	}
-	e.variant = e.log.variant()
+	e.variant = variant(e.log.Backends())
 	return e, nil
 }
 
@@ -113,21 +111,9 @@ func (e *engine) Variant() string { return e.variant }
 // from its tokens can differ in a near tie (generation.md).
 func (e *engine) Exact() bool { return false }
 
-// header reads the header of a file that holds a model that can be served.
-func header(file string) (*Header, error) {
-	h, err := ReadHeader(file)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.Check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return h, nil
-}
-
 // Probe implements node.Prober.
 func (e *engine) Probe(file string) (node.ModelInfo, error) {
-	h, err := header(file)
+	h, err := gguf.Served(file)
 	if err != nil {
 		return node.ModelInfo{}, err
 	}
@@ -136,7 +122,7 @@ func (e *engine) Probe(file string) (node.ModelInfo, error) {
 
 // Load implements node.Engine.
 func (e *engine) Load(ctx context.Context, file string, o node.LoadOptions, progress func(float32)) (node.Model, error) {
-	h, err := header(file)
+	h, err := gguf.Served(file)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +142,7 @@ func (e *engine) Load(ctx context.Context, file string, o node.LoadOptions, prog
 		return nil, err
 	}
 	defer free()
-	reason := e.log.watch()
+	reason := e.log.Watch()
 	m, err := yzma.ModelLoadFromFile(file, p)
 	why := reason()
 	if err != nil {

@@ -37,7 +37,7 @@ func (m *model) NewGrammar(text string) (node.Grammar, error) {
 		return nil, err
 	}
 	m.e.mu.Lock()
-	why := m.e.log.watch()
+	why := m.e.log.Watch()
 	s := yzma.SamplerInitGrammar(yzma.Vocab(m.vocab), text, "root")
 	reason := why()
 	m.e.mu.Unlock()

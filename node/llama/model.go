@@ -13,6 +13,8 @@ import (
 	"github.com/ebitengine/purego"
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
+	"llama9/node/fit"
+	"llama9/node/gguf"
 )
 
 // model is a loaded GGUF. What it reads of llama_model never changes, so its
@@ -22,13 +24,13 @@ type model struct {
 	ptr   yzma.Model
 	vocab uintptr
 	info  node.ModelInfo
-	shape shape
+	shape fit.Shape
 	users atomic.Int32 // contexts and samplers that are open
 }
 
 var _ node.Model = (*model)(nil)
 
-func newModel(e *engine, ptr yzma.Model, h *Header) (*model, error) {
+func newModel(e *engine, ptr yzma.Model, h *gguf.Header) (*model, error) {
 	m := &model{e: e, ptr: ptr, vocab: uintptr(yzma.ModelGetVocab(ptr))}
 	v := yzma.Vocab(m.vocab)
 	if m.vocab == 0 || yzma.VocabNTokens(v) <= 0 || !yzma.ModelHasDecoder(ptr) {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"os"
 	"os/exec"
@@ -21,59 +20,13 @@ import (
 	"github.com/ebitengine/purego"
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"github.com/jupiterrider/ffi"
-	demo "llama9/model"
 	"llama9/node"
+	"llama9/node/enginetest"
+	"llama9/node/fit"
+	"llama9/node/gguf"
 )
 
-func TestLoadRefuses(t *testing.T) {
-	e := openEngine(t)
-	dir := t.TempDir()
-	for _, test := range badFiles() {
-		file := filepath.Join(dir, "bad.gguf")
-		if err := os.WriteFile(file, test.data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if m, err := e.Load(context.Background(), file, node.LoadOptions{}, nil); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: %v, want %q in it", test.name, err, test.want)
-			if m != nil {
-				m.Close()
-			}
-		}
-	}
-}
-
-// What a header cannot show is llama.cpp's to refuse, by its own words.
-func TestLoadRefusedByLlama(t *testing.T) {
-	e := openEngine(t)
-	patched := func(old, new string) []byte {
-		b := strings.Replace(string(demo.Demo), old, new, 1)
-		if b == string(demo.Demo) {
-			t.Fatalf("no %q in the demo model", old)
-		}
-		return []byte(b)
-	}
-	for name, test := range map[string]struct {
-		data []byte
-		want string
-	}{
-		"unknown architecture": {patched("general.architecture\x08\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00llama", "general.architecture\x08\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00llamo"), "llamo"},
-		"missing key":          {patched("llama.embedding_length", "llama.embedding_lengtx"), "embedding_length"},
-		"missing tensor":       {patched("output_norm.weight", "output_norn.weight"), "output_norm"},
-		"unknown tokenizer":    {patched("tokenizer.ggml.model\x08\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00llama", "tokenizer.ggml.model\x08\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00llamo"), "tokenizer"},
-	} {
-		file := filepath.Join(t.TempDir(), "bad.gguf")
-		if err := os.WriteFile(file, test.data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		m, err := e.Load(context.Background(), file, node.LoadOptions{}, nil)
-		if err == nil {
-			m.Close()
-		}
-		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), file) {
-			t.Errorf("%s: %v, want %q in it", name, err, test.want)
-		}
-	}
-}
+func TestLoadRefuses(t *testing.T) { enginetest.RunBad(t, openEngine(t)) }
 
 func TestLoadCancelled(t *testing.T) {
 	e := openEngine(t)
@@ -156,17 +109,17 @@ func TestOpenRefusesVersions(t *testing.T) {
 	}
 }
 
-// The names and sizes in gguf.go are those of the library.
+// The numbers and sizes of types in package gguf are those of the library.
 func TestTypesAgree(t *testing.T) {
 	openEngine(t)
-	for kind, g := range ggmlTypes {
+	for kind, g := range gguf.Types {
 		y := yzma.GGMLType(kind)
-		if e, b := uint64(yzma.GGMLBlockSize(y)), yzma.GGMLTypeSize(y); e != g.elements || b != g.bytes {
-			t.Errorf("type %d (%s): %d elements in %d bytes; the library has %d in %d", kind, y, g.elements, g.bytes, e, b)
+		if e, b := uint64(yzma.GGMLBlockSize(y)), yzma.GGMLTypeSize(y); e != g.Elements || b != g.Bytes {
+			t.Errorf("type %d (%s): %d elements in %d bytes; the library has %d in %d", kind, y, g.Elements, g.Bytes, e, b)
 		}
 	}
-	for name, y := range cacheTypes {
-		if y.String() != name {
+	for name, n := range fit.CacheTypes {
+		if y := yzma.GGMLType(n); y.String() != name {
 			t.Errorf("type %d is %q, not %q", y, y, name)
 		}
 	}
@@ -193,45 +146,11 @@ func TestNoBacktrace(t *testing.T) {
 	}
 }
 
-// llama.cpp's pieces of log are lines of slog with levels of their own.
-func TestLog(t *testing.T) {
-	var b strings.Builder
-	s := newLogSink(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug - 4,
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == "from" {
-				return slog.Attr{}
-			}
-			return a
-		}})))
-	s.write(2, "load_backend: loaded CPU backend from /x/libggml-cpu-haswell.so\n")
-	s.write(2, "load_backend: loaded CUDA backend from C:\\x\\ggml-cuda.dll\n")
-	why := s.watch()
-	s.write(3, "a warning\nan ")
-	s.write(5, "info that ")
-	s.write(5, "goes on\n")
-	s.write(2, ".....")
-	s.write(5, "\n")
-	s.write(4, "f: bad thing\nsecond: thing\n")
-	s.write(1, "detail\n")
-	s.write(4, "llama_decode: failed to decode, ret = 2\nllama_decode: failed to decode, ret = -2\n")
-	s.write(4, "not ended")
-	want := `level=DEBUG msg="load_backend: loaded CPU backend from /x/libggml-cpu-haswell.so"
-level=DEBUG msg="load_backend: loaded CUDA backend from C:\\x\\ggml-cuda.dll"
-level=WARN msg="a warning"
-level=WARN msg="an info that goes on"
-level=ERROR msg="f: bad thing"
-level=ERROR msg="second: thing"
-level=DEBUG-4 msg=detail
-level=DEBUG msg="llama_decode: failed to decode, ret = 2"
-level=ERROR msg="llama_decode: failed to decode, ret = -2"
-`
-	if b.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+func TestVariant(t *testing.T) {
+	if got := variant([]string{"/x/libggml-cpu-haswell.so", `C:\x\ggml-cuda.dll`}); got != "haswell+cuda" {
+		t.Errorf("variant %q", got)
 	}
-	if got := why(); got != "bad thing" {
-		t.Errorf("reason %q", got)
-	}
-	if got := s.variant(); got != "haswell+cuda" {
+	if got := variant(nil); got != "unknown" {
 		t.Errorf("variant %q", got)
 	}
 }

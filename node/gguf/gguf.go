@@ -1,4 +1,6 @@
-package llama
+// Package gguf reads what stands before the weights in a GGUF, and refuses what
+// no engine may be given.
+package gguf
 
 import (
 	"bufio"
@@ -81,6 +83,18 @@ func (h *Header) NCtxTrain() int { return h.Int("context_length") }
 
 // Quantization is the name of general.file_type, as in file names: q8_0.
 func (h *Header) Quantization() string { return fileTypeName(h.Meta["general.file_type"]) }
+
+// Served reads the header of a file that holds a model that can be served.
+func Served(file string) (*Header, error) {
+	h, err := ReadHeader(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return h, nil
+}
 
 // Check says why h is no model that can generate text.
 func (h *Header) Check() error {
@@ -190,7 +204,7 @@ func (g *ggufReader) header() (*Header, error) {
 		return nil, err
 	}
 	if h.Version < 2 || h.Version > 3 {
-		return nil, fmt.Errorf("GGUF version %d; llama.cpp %s reads 2 and 3, little-endian", h.Version, Version)
+		return nil, fmt.Errorf("GGUF version %d; llama.cpp reads 2 and 3, little-endian", h.Version)
 	}
 	tensors, err := g.u64()
 	if err != nil {
@@ -378,11 +392,11 @@ func (g *ggufReader) tensors(h *Header, n int) error {
 	return nil
 }
 
-// A ggmlType is a tensor's representation: elements and bytes of a block.
-type ggmlType struct{ elements, bytes uint64 }
+// A Type is a tensor's representation: elements and bytes of a block.
+type Type struct{ Elements, Bytes uint64 }
 
-// ggmlTypes are the types of ggml.h by number (enum ggml_type).
-var ggmlTypes = map[uint32]ggmlType{
+// Types are the types of ggml.h by number (enum ggml_type).
+var Types = map[uint32]Type{
 	0: {1, 4}, 1: {1, 2}, 2: {32, 18}, 3: {32, 20}, 6: {32, 22}, 7: {32, 24}, 8: {32, 34}, 9: {32, 36},
 	10: {256, 84}, 11: {256, 110}, 12: {256, 144}, 13: {256, 176}, 14: {256, 210}, 15: {256, 292},
 	16: {256, 66}, 17: {256, 74}, 18: {256, 98}, 19: {256, 50}, 20: {32, 18}, 21: {256, 110}, 22: {256, 82}, 23: {256, 136},
@@ -393,11 +407,20 @@ var ggmlTypes = map[uint32]ggmlType{
 // tensorBytes is the size of a tensor; 0 for a type that is not known here,
 // which llama.cpp then judges.
 func tensorBytes(kind uint32, elements uint64) uint64 {
-	t, ok := ggmlTypes[kind]
+	t, ok := Types[kind]
 	if !ok {
 		return 0
 	}
-	return elements / t.elements * t.bytes
+	return elements / t.Elements * t.Bytes
+}
+
+// RowBytes is the size of a row of n elements of a type of ggml.h.
+func RowBytes(kind uint32, n uint64) uint64 {
+	t, ok := Types[kind]
+	if !ok {
+		return 0
+	}
+	return (n + t.Elements - 1) / t.Elements * t.Bytes
 }
 
 // fileTypes are the names of enum llama_ftype, as people name files.

@@ -1,4 +1,6 @@
-package llama
+// Package fit tells what a model and its contexts take of memory, so that what
+// does not fit is an error before llama.cpp tries.
+package fit
 
 import (
 	"fmt"
@@ -17,19 +19,20 @@ func bytesText(n uint64) string {
 	return strconv.FormatUint(n/1024, 10) + " KiB"
 }
 
-// A need is a sum of memory with its parts, for an error that shows its work.
-type need struct {
+// A Need is a sum of memory with its parts, for an error that shows its work.
+type Need struct {
 	total uint64
 	parts []string
 }
 
-func (n *need) add(what string, bytes uint64) {
+// Add adds a part, named for people.
+func (n *Need) Add(what string, bytes uint64) {
 	n.total += bytes
 	n.parts = append(n.parts, what+" "+bytesText(bytes))
 }
 
-// fits says whether n fits into free bytes; free 0 is not known and fits.
-func (n *need) fits(free uint64) error {
+// Fits says whether n fits into free bytes; free 0 is not known and fits.
+func (n *Need) Fits(free uint64) error {
 	if free == 0 || n.total <= free {
 		return nil
 	}

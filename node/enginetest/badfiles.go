@@ -1,7 +1,8 @@
-package llama
+package enginetest
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"math"
 	"os"
@@ -10,31 +11,55 @@ import (
 	"testing"
 
 	demo "llama9/model"
+	"llama9/node"
 )
 
-func TestReadHeader(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "demo.gguf")
-	if err := os.WriteFile(file, demo.Demo, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	h, err := ReadHeader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Check(); err != nil {
-		t.Fatal(err)
-	}
-	// As README.md of the model states.
-	if h.Arch() != "llama" || h.NCtxTrain() != 512 || h.Quantization() != "q8_0" || h.Arrays["tokenizer.ggml.tokens"] != 2048 {
-		t.Errorf("%s %d %s %d", h.Arch(), h.NCtxTrain(), h.Quantization(), h.Arrays["tokenizer.ggml.tokens"])
-	}
-	if h.Parameters < 2_800_000 || h.Parameters > 3_000_000 || h.Weights > uint64(h.Size) || h.Size != int64(len(demo.Demo)) {
-		t.Errorf("%d parameters, %d of %d bytes", h.Parameters, h.Weights, h.Size)
-	}
-	if h.Meta["tokenizer.ggml.model"] != "llama" || h.Meta["llama.attention.layer_norm_rms_epsilon"] != "0.000010" {
-		t.Errorf("meta %v", h.Meta)
+// RunBad loads every bad file there is, by an engine that reads GGUFs: each is
+// an error that says what is wrong, and the process lives.
+func RunBad(t *testing.T, e node.Engine) {
+	dir := t.TempDir()
+	for _, test := range append(BadFiles(), badModels(t)...) {
+		file := filepath.Join(dir, "bad.gguf")
+		if err := os.WriteFile(file, test.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m, err := e.Load(context.Background(), file, node.LoadOptions{}, nil)
+		if err == nil {
+			m.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), test.Want) || !strings.HasPrefix(err.Error(), file) {
+			t.Errorf("%s: %v, want %q in it", test.Name, err, test.Want)
+		}
 	}
 }
+
+// badModels are files whose header is right: they are llama.cpp's to refuse.
+func badModels(t *testing.T) []BadFile {
+	patched := func(old, new string) []byte {
+		b := bytes.Replace(demo.Demo, []byte(old), []byte(new), 1)
+		if bytes.Equal(b, demo.Demo) {
+			t.Fatalf("no %q in the demo model", old)
+		}
+		return b
+	}
+	const five = "\x08\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00" // a string of five bytes
+	return []BadFile{
+		{"unknown architecture", patched("general.architecture"+five+"llama", "general.architecture"+five+"llamo"), "llamo"},
+		{"missing key", patched("llama.embedding_length", "llama.embedding_lengtx"), "embedding_length"},
+		{"missing tensor", patched("output_norm.weight", "output_norn.weight"), "output_norm"},
+		{"unknown tokenizer", patched("tokenizer.ggml.model"+five+"llama", "tokenizer.ggml.model"+five+"llamo"), "tokenizer"},
+	}
+}
+
+// The numbers of enum gguf_type that are used here, and what package gguf
+// takes at most.
+const (
+	ggufString = 8
+	ggufArray  = 9
+	maxKeys    = 1 << 16
+	maxTensors = 1 << 18
+	maxName    = 1 << 12
+)
 
 // A ggufText makes GGUFs by hand, right or wrong.
 type ggufText struct{ bytes.Buffer }
@@ -81,17 +106,18 @@ func gguf(version uint32, tensors, keys uint64) *ggufText {
 	return new(ggufText).head(version, tensors, keys)
 }
 
-// A badFile is a file that no engine may take, and a word of the error.
-type badFile struct {
-	name string
-	data []byte
-	want string
+// A BadFile is a file that no engine may take, and a word of the error.
+type BadFile struct {
+	Name string
+	Data []byte
+	Want string
 }
 
-func badFiles() []badFile {
+// BadFiles are GGUFs that are wrong in as many ways as are known.
+func BadFiles() []BadFile {
 	cut := func(n int) []byte { return demo.Demo[:n] }
 	patched := func(old, new string) []byte { return bytes.Replace(demo.Demo, []byte(old), []byte(new), 1) }
-	return []badFile{
+	return []BadFile{
 		{"empty", nil, "empty file"},
 		{"text", []byte("In the beginning God created the heaven and the earth."), "not a GGUF file"},
 		{"three bytes", []byte("GGU"), "truncated"},
@@ -135,42 +161,4 @@ func patchAlignment() []byte {
 	g.u32(4)
 	g.u32(3)
 	return g.Bytes()
-}
-
-func TestReadHeaderRefuses(t *testing.T) {
-	dir := t.TempDir()
-	for _, test := range badFiles() {
-		file := filepath.Join(dir, "bad.gguf")
-		if err := os.WriteFile(file, test.data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		h, err := ReadHeader(file)
-		if err == nil {
-			err = h.Check()
-		}
-		if err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: %v, want %q in it", test.name, err, test.want)
-		}
-	}
-	for name, want := range map[string]string{dir: "is a directory", filepath.Join(dir, "none"): "no such file"} {
-		if _, err := ReadHeader(name); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q in it", name, err, want)
-		}
-	}
-}
-
-func FuzzReadHeader(f *testing.F) {
-	for _, b := range badFiles() {
-		f.Add(b.data[:min(len(b.data), 4096)])
-	}
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, b []byte) {
-		file := filepath.Join(dir, "fuzz.gguf")
-		if err := os.WriteFile(file, b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if h, err := ReadHeader(file); err == nil && h.Weights > uint64(len(b)) {
-			t.Errorf("%d bytes of weights in a file of %d", h.Weights, len(b))
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package llama
+package fit
 
 import (
 	"os"
@@ -42,7 +42,7 @@ func TestAvailable(t *testing.T) {
 			t.Errorf("%+v: %d %v", test, left, ok)
 		}
 	}
-	if n := available(); n == 0 {
+	if n := Available(); n == 0 {
 		t.Error("nothing is available on Linux")
 	}
 }

@@ -1,4 +1,4 @@
-package llama
+package fit
 
 import (
 	"bufio"
@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// available gives the bytes a process can still get: MemAvailable of
+// Available gives the bytes a process can still get: MemAvailable of
 // proc_meminfo(5), or what the process's control group leaves if that is
 // less; 0 when neither is known.
-func available() uint64 {
+func Available() uint64 {
 	free := memAvailable("/proc/meminfo")
 	for _, g := range []struct{ max, now, stat string }{
 		{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"},
