@@ -88,7 +88,8 @@ func TestManyTurns(t *testing.T) {
 		return
 	}
 	t.Logf("%d turns were good, %d failed with an error; %d kills; %s", good.Load(), failed.Load(), kills, lostTurns(t, c))
-	if n := good.Load() + failed.Load(); n != int64(clients*turns) || failed.Load() > n/100 || kills == 0 {
+	// The slower the machine, the more kills there are for as many turns.
+	if n := good.Load() + failed.Load(); n != int64(clients*turns) || failed.Load() > n/100+int64(kills) || kills == 0 {
 		t.Errorf("of %d turns %d were good, %d failed", clients*turns, good.Load(), failed.Load())
 	}
 	for name := range c.nodes {
