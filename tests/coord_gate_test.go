@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -98,8 +99,8 @@ func (g *gate) cut(reset bool) {
 // answer, in the middle of a stream, which goes on on another node. When all is
 // well again the node is used again.
 func TestBadLine(t *testing.T) {
-	const tokens = 200
-	flags := []string{"--engine", "fake", "-m", "fake:words,step=5ms", "--alias", "words"}
+	const tokens = 150
+	flags := []string{"--engine", "fake", "-m", "fake:words,step=10ms", "--alias", "words"}
 	want := unbroken(t, 2, tokens, "--engine", "fake", "-m", "fake:words", "--alias", "words")[1]
 	for _, tt := range []struct {
 		what string
@@ -142,7 +143,7 @@ func TestBadLine(t *testing.T) {
 			if d := time.Since(begun); d > mostLost {
 				t.Errorf("it took %v", d)
 			}
-			if s := readFile(t, c.fs, dir+"/status"); attr(t, s, "node") != "b" || attr(t, s, "tokens") != "200" {
+			if s := readFile(t, c.fs, dir+"/status"); attr(t, s, "node") != "b" || attr(t, s, "tokens") != fmt.Sprint(tokens) {
 				t.Errorf("status %s", s)
 			}
 			g.spoil(nil)
