@@ -15,6 +15,10 @@ import (
 	"llama9/styxfs"
 )
 
+// patience is how long a test waits for what must come. Only one that fails
+// waits for it.
+const patience = time.Minute
+
 // A farNode is a node of a test: a tree over a Backend that hands each turn to
 // the test.
 type farNode struct {
@@ -157,7 +161,7 @@ func ended(t testing.TB, ft *farTurn) {
 	t.Helper()
 	select {
 	case <-ft.ctx.Done():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the turn goes on")
 	}
 }
@@ -168,7 +172,7 @@ func (n *farNode) turn() *farTurn {
 	select {
 	case t := <-n.turns:
 		return t
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		n.t.Fatal("no turn began on the node")
 		return nil
 	}
@@ -321,7 +325,7 @@ func (h *heard) has(line string) bool {
 // await waits until f.
 func (h *heard) await(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(patience)
 	for !f() {
 		select {
 		case <-h.news:
@@ -344,7 +348,7 @@ func (h *heard) end(t testing.TB) {
 // eventually retries f until it is true.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for late := time.Now().Add(10 * time.Second); !f(); time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(patience); !f(); time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatalf("never: %s", what)
 		}
@@ -375,7 +379,7 @@ func (c *farCall) wait(t testing.TB) (styxfs.Outcome, error) {
 	select {
 	case e := <-c.done:
 		return e.o, e.err
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the turn does not end")
 		return styxfs.Outcome{}, nil
 	}

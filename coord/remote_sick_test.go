@@ -278,7 +278,7 @@ func TestRemoteNoNode(t *testing.T) {
 					})
 				}
 			})
-			limit := 10 * time.Second
+			limit := patience
 			if strings.HasPrefix(tt.err, "no answer") {
 				limit = 50 * time.Millisecond
 			}
@@ -291,7 +291,8 @@ func TestRemoteNoNode(t *testing.T) {
 				t.Errorf("turn: %v", err)
 			}
 			ln.Close()
-			if _, err := r.Probe(t.Context()); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "refused") {
+			none := NewRemote(RemoteConfig{Addr: ln.Addr().String(), Dial: patience})
+			if _, err := none.Probe(t.Context()); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "refused") {
 				t.Errorf("no server at all: %v", err)
 			}
 			r.Close()

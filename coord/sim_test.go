@@ -1,3 +1,7 @@
+//go:build !race
+
+// One goroutine, and much arithmetic: the race detector would find nothing here.
+
 package coord
 
 import (

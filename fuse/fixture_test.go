@@ -25,7 +25,7 @@ import (
 
 // deadline is how long anything may take that happens by itself. It is never
 // waited for where all is well.
-const deadline = 30 * time.Second
+const deadline = time.Minute
 
 // need skips a test that this machine cannot run, but where nothing may be
 // skipped it fails.
@@ -126,7 +126,7 @@ func mountFS(t testing.TB, tree ninep.FS) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.fs.Close() })
-	mounted, err := mnt.Dial(ctx, addr, mnt.Options{Trace: w.fids.see})
+	mounted, err := mnt.Dial(ctx, addr, mnt.Options{Trace: w.fids.see, FlushTimeout: 2 * deadline})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -179,7 +179,7 @@ func TestGraftFlush(t *testing.T) {
 	if _, err := f.WriteAt(t.Context(), []byte("x"), 0); err != nil {
 		t.Error(err)
 	}
-	for late := time.Now().Add(10 * time.Second); g.back.Conn().inUse() == 0; time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(time.Minute); g.back.Conn().inUse() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("the read does not reach the server")
 		}
@@ -188,7 +188,7 @@ func TestGraftFlush(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	for late := time.Now().Add(10 * time.Second); g.back.Conn().inUse() != 0; time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(time.Minute); g.back.Conn().inUse() != 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("the read goes on on the server")
 		}
@@ -197,13 +197,13 @@ func TestGraftFlush(t *testing.T) {
 		t.Errorf("%d open", n)
 	}
 	go f.ReadAt(t.Context(), make([]byte, 10), 0)
-	for late := time.Now().Add(10 * time.Second); g.back.Conn().inUse() == 0; time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(time.Minute); g.back.Conn().inUse() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("the read does not reach the server")
 		}
 	}
 	fs.Conn().Close()
-	for late := time.Now().Add(10 * time.Second); blocks.open() != 0; time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(time.Minute); blocks.open() != 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("the file stays open on the server")
 		}

@@ -176,11 +176,10 @@ func lineVersionFrame(t *testing.T) string { return string(frames(t, lineVersion
 // Frames may come in any pieces.
 func TestPieces(t *testing.T) {
 	big := strings.Repeat("0123456789abcdef", 100)
-	in := frames(t, lineVersion, lineAttach, "Twalk tag 1 fid 0 newfid 1 nwname 1 0:hello", "Topen tag 2 fid 1 mode 18",
-		fmt.Sprintf("Twrite tag 3 fid 1 offset 0 count %d %q", len(big), big), "Tread tag 4 fid 1 offset 0 count 8000",
-		"Tclunk tag 5 fid 1")
-	want := []string{"Rversion tag 65535*", "Rattach tag 1*", "Rwalk tag 1*", "Ropen tag 2*", "Rwrite tag 3 count 1600",
-		fmt.Sprintf("Rread tag 4 count 1600 %q", big), "Rclunk tag 5"}
+	in := frames(t, lineVersion, lineAttach, "Twalk tag 6 fid 0 newfid 1 nwname 1 0:hello", "Topen tag 2 fid 1 mode 18",
+		fmt.Sprintf("Twrite tag 3 fid 1 offset 0 count %d %q", len(big), big), "Tread tag 4 fid 1 offset 0 count 8000")
+	want := []string{"Rversion tag 65535*", "Rattach tag 1*", "Rwalk tag 6*", "Ropen tag 2*", "Rwrite tag 3 count 1600",
+		fmt.Sprintf("Rread tag 4 count 1600 %q", big)}
 	for _, size := range []int{1, 2, 3, 5, 7, 11, 500, 513, 4000} {
 		w := dial(t, nil)
 		go func() {
@@ -193,6 +192,7 @@ func TestPieces(t *testing.T) {
 		for _, line := range want {
 			w.want(line)
 		}
+		w.do("Tclunk tag 1 fid 1", "Rclunk tag 1") // not before: it ends a read that waits
 		w.end()
 	}
 }

@@ -109,7 +109,7 @@ func TestLimitFirst(t *testing.T) {
 
 // A client that never reads is hung up on.
 func TestLimitWrite(t *testing.T) {
-	w := dial(t, &Server{Limits: Limits{Write: 50 * time.Millisecond}}).start()
+	w := dial(t, &Server{Limits: Limits{Write: 500 * time.Millisecond}}).start()
 	w.do("Twalk tag 1 fid 0 newfid 1 nwname 1 0:big", "Rwalk tag 1*")
 	w.do("Topen tag 1 fid 1 mode 0", "Ropen tag 1*")
 	go func() {

@@ -13,7 +13,7 @@ import (
 
 // testWait is how long a test waits for what must come. It is only ever waited
 // for in a test that fails.
-const testWait = 20 * time.Second
+const testWait = time.Minute
 
 // A wire is a connection to a server under test, one frame at a time.
 type wire struct {

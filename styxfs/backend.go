@@ -11,8 +11,9 @@ import (
 type Backend interface {
 	// Generate makes one turn and returns when it has ended, or soon after
 	// ctx is done (cancel, with context.Cause saying why). It tells sink of
-	// everything on the way, from one goroutine at a time. The Outcome is
-	// valid with an error too: the counts are those of what was made.
+	// everything on the way, from one goroutine at a time, and of nothing
+	// once it has returned. The Outcome is valid with an error too: the
+	// counts are those of what was made.
 	// An error is the turn's `error=`.
 	Generate(ctx context.Context, r *Request, sink Sink) (Outcome, error)
 

@@ -15,6 +15,10 @@ import (
 	"llama9/ninep"
 )
 
+// patience is how long a test waits for what must come. Only one that fails
+// waits for it.
+const patience = time.Minute
+
 // A fakeBackend makes turns that the test scripts: Generate hands the turn to
 // the test and does what it is told, until it is told to end.
 type fakeBackend struct {
@@ -32,8 +36,9 @@ type fakeBackend struct {
 type fakeTurn struct {
 	*Request
 	Sink
-	ctx context.Context
-	end chan ending // ends it
+	ctx  context.Context
+	end  chan ending // ends it
+	busy sync.Mutex  // held: an end of ctx does not end it
 }
 
 type ending struct {
@@ -55,7 +60,7 @@ var (
 )
 
 func (b *fakeBackend) Generate(ctx context.Context, r *Request, sink Sink) (Outcome, error) {
-	t := &fakeTurn{r, sink, ctx, make(chan ending, 1)}
+	t := &fakeTurn{Request: r, Sink: sink, ctx: ctx, end: make(chan ending, 1)}
 	b.turns <- t
 	select {
 	case e := <-t.end:
@@ -64,6 +69,8 @@ func (b *fakeBackend) Generate(ctx context.Context, r *Request, sink Sink) (Outc
 		}
 		return e.o, e.err
 	case <-ctx.Done():
+		t.busy.Lock()
+		defer t.busy.Unlock()
 		return Outcome{}, context.Cause(ctx)
 	}
 }
@@ -221,7 +228,7 @@ func (s *server) turn() *fakeTurn {
 	select {
 	case t := <-s.b.turns:
 		return t
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		s.t.Fatal("no turn began")
 		return nil
 	}

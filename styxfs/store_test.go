@@ -97,7 +97,7 @@ func (m *memStore) set(f func(*memStore)) {
 // has waits until ok is true of the store.
 func (m *memStore) has(t *testing.T, what string, ok func(*memStore) bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		m.mu.Lock()
 		done := ok(m)
 		m.mu.Unlock()
@@ -485,7 +485,7 @@ func TestJournalFails(t *testing.T) {
 	c.write(e+"/prompt", "y")
 	s.turn().done()
 	c.read(e + "/out")
-	for end := time.Now().Add(10 * time.Second); c.attr("status", "journal") != "on"; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); c.attr("status", "journal") != "on"; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the journal is not mended")
 		}
@@ -555,8 +555,10 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 		readN(t, c.open(d+"/out", ninep.OREAD), 4)
 		s = keeping(t, st.killed())
 		turn := s.turn()
+		turn.busy.Lock()
 		turn.Note(Note{PrefixText: "uno "})
 		turn.say("dos ")
+		turn.busy.Unlock()
 		out, err := s.dial("ann").tryRead(d + "/out")
 		equal(t, "out", out, "one ")
 		refused(t, err, nil, "another model")
@@ -591,8 +593,10 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 				c = s.dial("ann")
 				turn = s.turn()
 				if how == "another model" {
+					turn.busy.Lock() // else the turn may have begun anew before it says
 					turn.Note(Note{PrefixText: "uno dos tres "})
 					turn.say("tacet")
+					turn.busy.Unlock()
 					turn = s.turn()
 				}
 				equal(t, "prefix", len(turn.Prefix), 0)
@@ -623,13 +627,13 @@ func TestTurnDoesNotGoOn(t *testing.T) {
 		out.Close(ctx)
 		c.tryRead(d + "/out")
 		equal(t, "state=", c.attr(d+"/status", "state"), "cancelled")
-		st, _ = begin(t, "onclose cancel")
+		st, d = begin(t, "onclose cancel")
 		s = keeping(t, st)
 		s.turn()
-		tn = s.fs.living()[0].cur
-		tn.lonely()
-		s.dial("ann").tryRead(d + "/out")
-		equal(t, "state=", tn.state, Cancelled)
+		s.fs.living()[0].cur.lonely()
+		c = s.dial("ann")
+		c.tryRead(d + "/out")
+		equal(t, "state=", c.attr(d+"/status", "state"), "cancelled")
 	})
 	t.Run("removed", func(t *testing.T) {
 		st := &memStore{}

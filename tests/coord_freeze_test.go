@@ -27,7 +27,7 @@ func (c *cluster) thaw(name string) {
 
 // mostLost is what a frozen node may cost a client: a deadline of 5 seconds,
 // and what a busy machine needs to see it.
-const mostLost = 15 * time.Second
+const mostLost = 30 * time.Second
 
 // TestFreeze: a node is stopped in a prefill, in a decode, and idle, and goes on
 // later: its clients lose a deadline at most, and what it says then, nothing.
@@ -74,12 +74,11 @@ func TestFreeze(t *testing.T) {
 			if attr(t, s, "node") != "b" {
 				t.Errorf("status %s", s)
 			}
-			// A new turn pays nothing.
-			begun := time.Now()
-			other := c.begin(settings(2, 5), "x")
-			other.wait()
-			if d := time.Since(begun); d > mostLost/3 {
-				t.Errorf("the next turn took %v", d)
+			// A new turn pays nothing: it is not tried there.
+			lost := lostTurns(t, c)
+			c.begin(settings(2, 5), "x").wait()
+			if now := lostTurns(t, c); now != lost {
+				t.Errorf("the next turn was lost too: %s, then %s", lost, now)
 			}
 			c.thaw("a")
 			until(t, "a is used again", func() bool {
@@ -100,13 +99,12 @@ func TestCancelFrozen(t *testing.T) {
 	writeFile(t, c.fs, dir+"/prompt", "x")
 	c.tokens(dir, 5)
 	c.freeze("a")
-	begun := time.Now()
 	writeFile(t, c.fs, dir+"/ctl", "cancel\n")
-	if _, err := c.fs.ReadFile(t.Context(), dir+"/out"); err == nil || !strings.Contains(err.Error(), "cancelled") {
+	// No other node could end it.
+	ctx, cancel := context.WithTimeout(t.Context(), mostLost)
+	defer cancel()
+	if _, err := c.fs.ReadFile(ctx, dir+"/out"); err == nil || !strings.Contains(err.Error(), "cancelled") {
 		t.Errorf("out ends with %v", err)
-	}
-	if d := time.Since(begun); d > 3*time.Second {
-		t.Errorf("the cancel took %v", d)
 	}
 	c.thaw("a")
 	until(t, "the node has let go of it", func() bool { return c.attr("a", "inflight") == "0" && c.attr("a", "busy") == "0" })
@@ -119,15 +117,17 @@ func TestNodeTimeout(t *testing.T) {
 	c.freeze("a")
 	dir := c.session("timeout 300ms\n")
 	writeFile(t, c.fs, dir+"/prompt", "x")
-	ctx, cancel := context.WithTimeout(t.Context(), mostLost)
-	defer cancel()
-	if _, err := c.fs.ReadFile(ctx, dir+"/out"); err == nil || !strings.Contains(err.Error(), "timeout") || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		t.Errorf("out ends with %v", err)
+	ends := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), mostLost)
+		defer cancel()
+		if _, err := c.fs.ReadFile(ctx, dir+"/out"); err == nil || !strings.Contains(err.Error(), "timeout") || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Errorf("out ends with %v", err)
+		}
 	}
+	ends()
 	c.kill("a")
 	c.state("a", "down")
 	writeFile(t, c.fs, dir+"/prompt", "y")
-	if _, err := c.fs.ReadFile(ctx, dir+"/out"); err == nil || !strings.Contains(err.Error(), "timeout") {
-		t.Errorf("out ends with %v", err)
-	}
+	ends()
 }

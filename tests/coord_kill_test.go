@@ -64,21 +64,22 @@ func TestPoison(t *testing.T) {
 			t.Errorf("stream %d is\n%q, want\n%q", i, got, want[i])
 		}
 	}
-	dead := 0
-	for _, p := range c.nodes {
-		select {
-		case <-p.ended:
-			dead++
-		default:
+	dead := func() (n int) {
+		for _, p := range c.nodes {
+			select {
+			case <-p.ended:
+				n++
+			default:
+			}
 		}
+		return n
 	}
-	if dead != 2 {
-		t.Errorf("%d nodes died", dead)
-	}
+	until(t, "two nodes have died", func() bool { return dead() >= 2 })
 	for name := range c.nodes {
-		if c.attr(name, "inflight") != "0" {
-			t.Errorf("%s has turns left", name)
-		}
+		until(t, name+" has no turns left", func() bool { return c.attr(name, "inflight") == "0" })
+	}
+	if n := dead(); n != 2 {
+		t.Errorf("%d nodes died", n)
 	}
 }
 
@@ -99,6 +100,7 @@ func TestAllGone(t *testing.T) {
 	c.kill("b") // it has nothing: twice at a death, a turn would be held to be the cause
 	c.state("a", "down")
 	c.state("b", "down")
+	until(t, "those that were begun wait", func() bool { return attr(t, readFile(t, c.fs, "status"), "queue") == strconv.Itoa(len(all)) })
 	var waiting []string
 	for i := streams / 2; i < streams; i++ {
 		dir := c.session(settings(i, tokens))
@@ -171,10 +173,9 @@ func TestOtherModel(t *testing.T) {
 	c.tokens(s.dir, 10)
 	c.kill("a")
 	c.start("a", "--engine", "fake", "-m", "fake:other", "--alias", "other")
+	until(t, "a has the other model", func() bool { return strings.Contains(readFile(t, c.fs, "model"), "name=other ") })
 	c.state("a", "up")
-	if st := readFile(t, c.fs, s.dir+"/status"); attr(t, st, "state") != "queued" {
-		t.Errorf("there is no other node, and yet: %s", st)
-	}
+	until(t, "it waits, for there is no other node", func() bool { return attr(t, readFile(t, c.fs, s.dir+"/status"), "state") == "queued" })
 	writeFile(t, c.fs, "ctl", "undrain b\n")
 	if got := s.wait(); got != want[0] {
 		t.Errorf("got %q, want %q", got, want[0])

@@ -2,6 +2,8 @@ package tests
 
 import (
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -112,7 +114,9 @@ func TestDeployDemo(t *testing.T) {
 		t.Errorf("%d nodes", n)
 	}
 	args := []string{"--temperature", "0", "-n", "24", "And the LORD said unto"}
-	want := command(t, "", append([]string{"run", "--llama-lib", lib, "-t", "1"}, args...)...)
+	// With as many threads as each of the two nodes has.
+	threads := strconv.Itoa(max(1, runtime.NumCPU()/2))
+	want := command(t, "", append([]string{"run", "--llama-lib", lib, "-t", threads}, args...)...)
 	if got := command(t, "", append([]string{"run", "-a", d.addr}, args...)...); got != want || got == "" {
 		t.Errorf("%q, want %q", got, want)
 	}

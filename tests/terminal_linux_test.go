@@ -125,9 +125,7 @@ func TestConversation(t *testing.T) {
 	term.enter(t, "\x03")
 	term.see(t, `cancelled`)
 	term.see(t, `> $`)
-	if b := attr(t, readFile(t, fs, "status"), "busy"); b != "0" {
-		t.Errorf("after ^C busy=%s", b)
-	}
+	until(t, "the node is idle after ^C", func() bool { return attr(t, readFile(t, fs, "status"), "busy") == "0" })
 	term.enter(t, "/status\r")
 	term.see(t, `state=cancelled `)
 	term.see(t, `> $`)

@@ -23,7 +23,7 @@ func TestHammer(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv := &ninep.Server{FS: fs}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	var served, clients sync.WaitGroup
 	dial := func() *mnt.Fsys {

@@ -52,7 +52,7 @@ func Run(t *testing.T, o Options, dial func(t *testing.T, user string) *mnt.Fsys
 		{"many at once", testMany},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			defer cancel()
 			s := &suite{T: t, Options: o, ctx: ctx, dialer: dial}
 			c.test(s)
@@ -110,7 +110,7 @@ func (c *client) session(settings ...string) *session {
 func (s *session) close() {
 	fs := s.s.dialer(s.s.T, userA)
 	defer fs.Conn().Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	fs.Remove(ctx, s.dir) // it may be gone already
 }

@@ -24,7 +24,7 @@ func diod(t *testing.T, tool, addr string, args ...string) (string, error) {
 		}
 	}
 	// Only a test that fails waits for it.
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, file, append([]string{"-s", addr}, args...)...).CombinedOutput()
 	return string(out), err

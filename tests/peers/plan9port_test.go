@@ -80,7 +80,7 @@ func startP9p(t *testing.T) *p9p {
 
 // command makes a 9p, which only a test that fails kills.
 func (p *p9p) command(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	p.t.Cleanup(cancel)
 	host, port, _ := strings.Cut(p.addr, ":")
 	return exec.CommandContext(ctx, p.file, append([]string{"-a", "tcp!" + host + "!" + port}, args...)...)
@@ -324,7 +324,7 @@ func TestPlan9portStream(t *testing.T) {
 func (p *p9p) opened(name string) {
 	p.t.Helper()
 	var all []string
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		all = append(all, p.log.take()...)
 		s := strings.Join(all, "\n")
 		if i := strings.Index(s, ":"+name); i >= 0 && strings.Contains(s[i:], "-> Ropen") {

@@ -151,7 +151,7 @@ func (p *player) decode(b []byte) *ninep.Fcall {
 func (p *player) frame() []byte {
 	p.t.Helper()
 	// Only a test that fails waits for it.
-	p.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	p.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	head, err := p.r.Peek(4)
 	if err != nil {
 		p.t.Fatalf("line %d: no answer: %v", p.line, err)
