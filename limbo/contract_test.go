@@ -44,7 +44,7 @@ func TestCommands(t *testing.T) {
 		}
 	}
 	s := node(t, "1ms")
-	script(t, i, "commands", 30, s.addr, "/n/local"+dir, closed(t))
+	script(t, i, "commands", 30, s.addr, "/n/local"+dir, closed(t), keys(t)+"/key")
 	// it was mounted with a key, without a gateway
 	if what := "client wants Inferno authentication, use mount -A"; !strings.Contains(s.Out.String(), what) {
 		t.Errorf("the node does not log %q", what)

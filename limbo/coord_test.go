@@ -1,8 +1,12 @@
 package limbo
 
 import (
+	"fmt"
+	"net"
+	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"testing"
 )
 
@@ -13,7 +17,7 @@ func TestCoordinator(t *testing.T) {
 	a, b := node(t, "5ms"), node(t, "5ms")
 	again(t, a)
 	again(t, b)
-	out, err := i.exec(t, "test/coordtest $a $b $c $d\n", a.addr, b.addr, a.pid(), b.pid())
+	out, err := i.exec(t, "test/coordtest $a $b $c\n", a.addr, b.addr, signals(t, a, b))
 	checked(t, out, err, 40)
 }
 
@@ -21,8 +25,25 @@ func TestCoordinator(t *testing.T) {
 func TestCoordinatorFrozen(t *testing.T) {
 	i := findInferno(t)
 	a, b := node(t, "5ms"), node(t, "5ms")
-	out, err := i.exec(t, "test/coordtest $a $b $c $d freeze\n", a.addr, b.addr, a.pid(), b.pid())
+	out, err := i.exec(t, "test/coordtest $a $b $c freeze\n", a.addr, b.addr, signals(t, a, b))
 	checked(t, out, err, 25)
+}
+
+// signals is an address where a line tells to signal a or b, as in STOP a.
+func signals(t *testing.T, a, b *server) string {
+	t.Helper()
+	servers := map[string]*server{"a": a, "b": b}
+	known := map[string]os.Signal{"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "KILL": syscall.SIGKILL}
+	return listen(t, func(c net.Conn) {
+		var how, name string
+		if _, err := fmt.Fscanln(c, &how, &name); err != nil || servers[name] == nil || known[how] == nil {
+			fmt.Fprintf(c, "%s %s: %v\n", how, name, err)
+		} else if err := servers[name].Cmd.Process.Signal(known[how]); err != nil {
+			fmt.Fprintln(c, err)
+		} else {
+			fmt.Fprintln(c, "done")
+		}
+	})
 }
 
 func (s *server) pid() string { return strconv.Itoa(s.Cmd.Process.Pid) }

@@ -24,12 +24,13 @@ import (
 // waited for where all is well.
 const deadline = 60 * time.Second
 
-// built is what TestMain and compile make once: the program llama9, and our
-// modules and commands for Dis.
+// built is what the tests make once: the program llama9, our modules and
+// commands for Dis, and keys.
 var built struct {
 	dir     string
 	program func() (string, error)
 	dis     func() (string, error)
+	keys    func() (string, error)
 }
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
@@ -44,6 +45,7 @@ func testMain(m *testing.M) int {
 	built.dir = dir
 	built.program = sync.OnceValues(func() (string, error) { return proc.Build(dir) })
 	built.dis = sync.OnceValues(compile)
+	built.keys = sync.OnceValues(makeKeys)
 	return m.Run()
 }
 
@@ -103,6 +105,31 @@ func compile() (string, error) {
 	return dis, nil
 }
 
+// makeKeys makes key and other, of two signers. It looks for large primes, which
+// takes long on a busy machine.
+func makeKeys() (string, error) {
+	i := inferno{os.Getenv("INFERNO_EMU"), os.Getenv("INFERNO_ROOT")}
+	out, err := i.runFor(5*deadline, strings.ReplaceAll(
+		"auth/createsignerkey -k DIR/key glenda\nauth/createsignerkey -k DIR/other glenda\n", "DIR", "/n/local"+built.dir))
+	if err == nil && out != "" {
+		err = errors.New("it is not silent")
+	}
+	if err != nil {
+		return "", fmt.Errorf("createsignerkey: %v\n%s", err, out)
+	}
+	return "/n/local" + built.dir, nil
+}
+
+// keys gives the directory of makeKeys, as emu has it.
+func keys(t *testing.T) string {
+	t.Helper()
+	dir, err := built.keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // exec runs script by Inferno's sh with our commands and modules in place, and
 // gives what it prints. The script finds its arguments in $1 ...
 func (i inferno) exec(t *testing.T, script string, args ...string) (string, error) {
@@ -130,13 +157,15 @@ func (i inferno) exec(t *testing.T, script string, args ...string) (string, erro
 // halt. It ends by a kill of its process group, so that its own exit status
 // says nothing; the script's travels in the output. A first process that
 // breaks leaves it hanging for ever.
-func (i inferno) run(script string) (string, error) {
+func (i inferno) run(script string) (string, error) { return i.runFor(2*deadline, script) }
+
+func (i inferno) runFor(d time.Duration, script string) (string, error) {
 	file := filepath.Join(built.dir, fmt.Sprintf("script%d", time.Now().UnixNano()))
 	if err := os.WriteFile(file, []byte(script), 0o666); err != nil {
 		return "", err
 	}
 	defer os.Remove(file)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*deadline)
+	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, i.emu, "-r"+i.root, "/dis/sh.dis", "-c", `
 		load std

@@ -21,14 +21,13 @@ func TestGateway(t *testing.T) {
 	n := node(t, "1ms")
 	enc, hash := algorithms(t, i)
 	dir := t.TempDir()
-	key := "/n/local" + filepath.Join(dir, "key")
+	key, other := keys(t)+"/key", keys(t)+"/other"
 	addr := closed(t)
 	ready, end := fifo(t, dir, "ready"), fifo(t, dir, "end")
 
 	gateway := make(chan error, 1)
 	go func() {
 		out, err := i.exec(t, `
-			auth/createsignerkey -k $a glenda
 			llama9/gateway -a $b -a $c -k $a $d $e
 			os sh -c $f
 			os cat $g
@@ -45,7 +44,7 @@ func TestGateway(t *testing.T) {
 	} else {
 		closedWire, secret := tap(t, addr)
 		open, plain := tap(t, n.addr)
-		script(t, i, "gateway", 10, closedWire, open, key, enc+" "+hash, "/n/local"+dir)
+		script(t, i, "gateway", 10, closedWire, open, key, enc+" "+hash, other)
 		if strings.Contains(secret.String(), "why is the sky blue") || len(secret.String()) < 1000 {
 			t.Errorf("the prompt can be read on the way to the gateway: %q", secret)
 		}

@@ -211,14 +211,15 @@ watch(f: ref Flow, reader, pulse: int, end: ref Sys->FD)
 {
 	sys->read(end, array[1] of byte, 1);
 	f.over = 1;
-	prog := kill(pulse) == nil;	# it lives until now, so that there is a /prog
+	kill(pulse);
+	(prog, nil) := sys->stat("/prog");
 	silent := chan[1] of int;
 	timer := after(Quiet, silent);
 	alt{
 	f.gone <-= 1 =>
 		kill(timer);
 	<-silent =>
-		if(prog)
+		if(prog >= 0)
 			kill(reader);
 		else
 			f.gone <-= 1;

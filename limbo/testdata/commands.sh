@@ -1,4 +1,5 @@
-# The commands: $a is the address, $b a directory for files.
+# The commands: $a is the address, $b a directory for files, $c an address to
+# listen at, $d a key.
 n=/n/llama
 succeeds mount {llama9/node mount $a}
 has list 'state=ready' "{llama9/node list}
@@ -45,12 +46,11 @@ y="{{echo hello; echo again} | llama9/isolate}
 has isolate '...' $y
 fails 'an isolate of nothing' {llama9/isolate /dis/nothing.dis}
 
-succeeds 'a key' {auth/createsignerkey -k $b/key glenda}
-succeeds gateway {llama9/gateway -k $b/key $c}
-succeeds 'mount with a key' {mount -k $b/key $c /n/gate}
+succeeds gateway {llama9/gateway -k $d $c}
+succeeds 'mount with a key' {mount -k $d $c /n/gate}
 is 'ask through it' "{llama9/ask -m /n/gate -p 'seed 1' -p 'n_predict 10' why is the sky blue} $x
-succeeds 'node with a key' {llama9/node -k $b/key -m /n/gate2 mount $c}
+succeeds 'node with a key' {llama9/node -k $d -m /n/gate2 mount $c}
 is 'ask through that' "{llama9/ask -m /n/gate2 -p 'seed 1' -p 'n_predict 10' why is the sky blue} $x
 fails 'node without a key' {llama9/node -m /n/gate3 mount $c}
-fails 'mount with a key, of a node' {mount -k $b/key $a /n/gate4}
+fails 'mount with a key, of a node' {mount -k $d $a /n/gate4}
 succeeds unmount {llama9/node unmount}
