@@ -674,3 +674,19 @@ func (p atOnce) Generate(_ context.Context, r *styxfs.Request, s styxfs.Sink) (s
 	}
 	return styxfs.Outcome{Reason: styxfs.Limit}, nil
 }
+
+// TestModelBeforeEvents: a model that is loaded between the look at the table
+// and the open of event is seen, though no event tells of it.
+func TestModelBeforeEvents(t *testing.T) {
+	bubble(t, "", 0, nil, func(r *rig) {
+		a := newPlace("a", 4)
+		a.late = a.models
+		a.models = []styxfs.Model{{Name: "words", State: "available", NCtx: 1 << 20, Exact: true, Arch: "words"}}
+		r.places["a"] = a
+		r.ctl("mount a a")
+		synctest.Wait()
+		if l := r.Models(context.Background()); len(l) != 1 || l[0].State != "loaded" {
+			t.Errorf("models %+v", l)
+		}
+	})
+}

@@ -137,7 +137,13 @@ func (c *Coord) listen(ctx context.Context, m *member) error {
 	ended := make(chan struct{})
 	c.work.Go(func() {
 		defer close(ended)
-		m.place.Events(ctx, func(line string) { c.event(m, line) }) // what has ended it, a probe shows
+		// What has changed since attend asked, and before the file was
+		// open, no event tells. What has ended it, a probe shows.
+		look := func() {
+			m.kick()
+			m.changed()
+		}
+		m.place.Events(ctx, look, func(line string) { c.event(m, line) })
 	})
 	defer func() {
 		cancel()

@@ -35,8 +35,9 @@ type Place interface {
 	Models(ctx context.Context) []styxfs.Model
 
 	// Events calls each with every line of the node's root event, in order
-	// and without the newline, until ctx is done or the node is lost.
-	Events(ctx context.Context, each func(line string)) error
+	// and without the newline, until ctx is done or the node is lost. It calls
+	// open first, once no event is missed any more.
+	Events(ctx context.Context, open func(), each func(line string)) error
 
 	// Forget lets the node drop what it keeps for a session. It does not
 	// block.

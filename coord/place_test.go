@@ -26,6 +26,7 @@ type fakePlace struct {
 	busy   int
 	most   int // busy at once at most
 	models []styxfs.Model
+	late   []styxfs.Model // what models become just before the events are open
 	refuse error
 	dead   chan struct{} // closed when it is killed; nil: it is dead
 	thaw   chan struct{} // closed when it goes on; nil: it is not frozen
@@ -211,7 +212,7 @@ func (p *fakePlace) Models(ctx context.Context) []styxfs.Model {
 	return p.models
 }
 
-func (p *fakePlace) Events(ctx context.Context, each func(line string)) error {
+func (p *fakePlace) Events(ctx context.Context, open func(), each func(line string)) error {
 	dead, err := p.alive(ctx)
 	if err != nil {
 		return err
@@ -219,7 +220,11 @@ func (p *fakePlace) Events(ctx context.Context, each func(line string)) error {
 	c := make(chan string, 1024)
 	p.mu.Lock()
 	p.events = append(p.events, c)
+	if p.late != nil {
+		p.models, p.late = p.late, nil
+	}
 	p.mu.Unlock()
+	open()
 	for {
 		select {
 		case line := <-c:

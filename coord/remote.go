@@ -221,20 +221,22 @@ func (r *Remote) Models(ctx context.Context) []styxfs.Model {
 const maxLine = 16 << 20
 
 // Events calls each with every line of the node's root event, in order and
-// without the newline, until ctx is done or the node is lost.
-func (r *Remote) Events(ctx context.Context, each func(line string)) error {
+// without the newline, until ctx is done or the node is lost. It calls open
+// first, once no event is missed any more.
+func (r *Remote) Events(ctx context.Context, open func(), each func(line string)) error {
 	fs, leave, err := r.ctl.tree(ctx, r.c.Options.Uname)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	open, cancel := r.within(ctx)
+	soon, cancel := r.within(ctx)
 	defer cancel()
-	f, err := fs.Open(open, "event", ninep.OREAD)
+	f, err := fs.Open(soon, "event", ninep.OREAD)
 	if err != nil {
 		return lostError(err)
 	}
 	defer f.Forget()
+	open()
 	return readLines(ctx, f, make([]byte, 4096), func(line []byte) error {
 		each(string(line))
 		return nil

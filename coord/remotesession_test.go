@@ -146,7 +146,7 @@ func TestRemoteFiles(t *testing.T) {
 	lines := make(chan string, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- r.Events(ctx, func(l string) { lines <- l }) }()
+	go func() { done <- r.Events(ctx, func() {}, func(l string) { lines <- l }) }()
 	eventually(t, "an event", func() bool {
 		n.event.Post("load", styxfs.Attr{Name: "slots", Value: strings.Repeat("9", 5000)})
 		return len(lines) > 0
@@ -159,7 +159,7 @@ func TestRemoteFiles(t *testing.T) {
 		t.Error(err)
 	}
 	// And until the node is lost.
-	go func() { done <- r.Events(t.Context(), func(l string) { lines <- l }) }()
+	go func() { done <- r.Events(t.Context(), func() {}, func(l string) { lines <- l }) }()
 	for len(lines) > 0 {
 		<-lines
 	}

@@ -105,6 +105,9 @@ func TestAllGone(t *testing.T) {
 	for i := streams / 2; i < streams; i++ {
 		dir := c.session(settings(i, tokens))
 		writeFile(t, c.fs, dir+"/prompt", question(i))
+		until(t, "it is queued", func() bool { // the next is behind it then
+			return attr(t, readFile(t, c.fs, "status"), "queue") == strconv.Itoa(len(all)+len(waiting)+1)
+		})
 		waiting = append(waiting, dir)
 	}
 	writeFile(t, c.fs, "ctl", "undrain b\n")
