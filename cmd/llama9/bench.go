@@ -280,9 +280,9 @@ func (b *benchmark) throughput(ctx context.Context, m node.Model, a, t runner, r
 				return fmt.Errorf("%s: %w", nodeName, err)
 			}
 			for i, v := range rates {
-				for range b.pairs(b.sessions[i]) { // each of the tree's is held against it
-					r.Levels[i].Prefill.add(nodeName, v.Prefill)
-					r.Levels[i].Decode.add(nodeName, v.Decode)
+				for k := range v.Decode {
+					r.Levels[i].Prefill.add(nodeName, v.Prefill[k])
+					r.Levels[i].Decode.add(nodeName, v.Decode[k])
 				}
 			}
 		}
@@ -296,7 +296,7 @@ func (b *benchmark) throughput(ctx context.Context, m node.Model, a, t runner, r
 // pairs is how often a round measures tree and engine at a level: few sessions
 // take little time, and vary most.
 func (b *benchmark) pairs(sessions int) int {
-	return min(max(slices.Max(b.sessions)/sessions, 1), 8)
+	return min(max(slices.Max(b.sessions)/sessions, 2), 8)
 }
 
 // measure has run do the work of a level once.

@@ -23,10 +23,10 @@ type nodeLlama struct {
 	version string
 }
 
-// A nodeRate is a level of the script's answer.
+// A nodeRate is a level of the script's answer, a value each time.
 type nodeRate struct {
-	Prefill float64 `json:"prefill"`
-	Decode  float64 `json:"decode"`
+	Prefill []float64 `json:"prefill"`
+	Decode  []float64 `json:"decode"`
 }
 
 // newNodeLlama installs node-llama-cpp, at the version of the lock, into the
@@ -94,16 +94,18 @@ func newNodeLlama(ctx context.Context, b *benchmark) (*nodeLlama, error) {
 	return n, nil
 }
 
-// round does the works once.
+// round does each work as often as the tree and the engine do: few measures of
+// it beside many of theirs would make its luck that of all ratios.
 func (n *nodeLlama) round(ctx context.Context, works []work) ([]nodeRate, error) {
 	type promptsOf struct {
 		Prefill [][]node.Token `json:"prefill"`
 		Decode  [][]node.Token `json:"decode"`
+		Times   int            `json:"times"`
 	}
 	job := map[string]any{"model": n.b.file, "n_ctx": n.b.nctx(), "n_batch": 2048, "threads": n.b.threads, "predict": n.b.predict}
 	var levels []promptsOf
 	for _, w := range works {
-		levels = append(levels, promptsOf{idsOf(w.prefill), idsOf(w.decode)})
+		levels = append(levels, promptsOf{idsOf(w.prefill), idsOf(w.decode), n.b.pairs(len(w.decode))})
 	}
 	job["levels"] = levels
 	in, err := json.Marshal(job)
@@ -126,6 +128,11 @@ func (n *nodeLlama) round(ctx context.Context, works []work) ([]nodeRate, error)
 	}
 	if len(answer.Rates) != len(works) {
 		return nil, fmt.Errorf("%d levels answered, %d asked", len(answer.Rates), len(works))
+	}
+	for i, r := range answer.Rates {
+		if times := levels[i].Times; len(r.Prefill) != times || len(r.Decode) != times {
+			return nil, fmt.Errorf("level %d was measured %d times, not %d", i, len(r.Decode), times)
+		}
 	}
 	return answer.Rates, nil
 }

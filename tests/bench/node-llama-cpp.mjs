@@ -3,12 +3,12 @@
 // as its users write it. Reads one job as JSON from standard input,
 //
 //	{"model": FILE, "n_ctx": N, "n_batch": N, "threads": N, "predict": N,
-//	 "levels": [{"prefill": [[ID ...] ...], "decode": [[ID ...] ...]} ...]}
+//	 "levels": [{"prefill": [[ID ...] ...], "decode": [[ID ...] ...], "times": N} ...]}
 //
 // with a prompt, as token ids, for each session of a level, and prints one
-// line of JSON: for each level, in tokens a second of wall time from the first
-// commit to the last token, prefill, of the long prompts with one token made,
-// and decode, of the tokens made after the short ones.
+// line of JSON: for each level and each of its times, in tokens a second of wall
+// time from the first commit to the last token, prefill, of the long prompts
+// with one token made, and decode, of the tokens made after the short ones.
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 import { readFileSync } from "node:fs";
 
@@ -42,11 +42,16 @@ for (const level of job.levels) {
         threads: { ideal: job.threads, min: job.threads },
     });
     const sequences = Array.from({ length: n }, () => context.getSequence());
-    await turns(sequences, level.decode, 4); // warm up
-    const p = await turns(sequences, level.prefill, 1);
-    const d = await turns(sequences, level.decode, job.predict);
     const asked = level.prefill.reduce((sum, ids) => sum + ids.length, 0);
-    rates.push({ sessions: n, prefill: asked / p.seconds, decode: d.made / d.seconds });
+    const rate = { sessions: n, prefill: [], decode: [] };
+    for (let i = 0; i < level.times; i++) {
+        await turns(sequences, level.decode, 2); // warm up
+        const p = await turns(sequences, level.prefill, 1);
+        const d = await turns(sequences, level.decode, job.predict);
+        rate.prefill.push(asked / p.seconds);
+        rate.decode.push(d.made / d.seconds);
+    }
+    rates.push(rate);
     await context.dispose();
 }
 const of = new URL("./node_modules/node-llama-cpp/package.json", import.meta.url);
