@@ -51,7 +51,11 @@ type Coord struct {
 	failover string
 	id       string // of the tree that it is served as; "" until it is
 	closed   bool
+
+	// What the last load event said, and when.
 	told     load
+	toldRate float64
+	toldAt   time.Time
 }
 
 var (
@@ -160,6 +164,7 @@ func (c *Coord) tick() {
 		c.shown(m)
 	}
 	c.settle(now)
+	c.tellRate(now)
 }
 
 // settle gives waiting turns to free slots. mu is held; it is called whenever

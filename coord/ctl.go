@@ -81,10 +81,13 @@ var verbs = map[string]verb{
 	"weight":   {2, 2, (*Coord).planWeight},
 	"strategy": {1, 1, (*Coord).planStrategy},
 	"failover": {1, 1, (*Coord).planFailover},
-	"default": {1, 1, func(c *Coord, a []string, _ map[string]*node) (func(), error) {
-		return func() { c.cluster.standard = a[0] }, nil
+	"default": {0, 1, func(c *Coord, a []string, _ map[string]*node) (func(), error) {
+		return func() { c.cluster.standard = strings.Join(a, "") }, nil
 	}},
-	"expect": {1, 1, func(c *Coord, a []string, _ map[string]*node) (func(), error) {
+	"expect": {0, 1, func(c *Coord, a []string, _ map[string]*node) (func(), error) {
+		if len(a) == 0 {
+			return func() { clear(c.cluster.expected) }, nil
+		}
 		return func() { c.cluster.expected[a[0]] = true }, nil
 	}},
 	"pause": {0, 0, func(c *Coord, _ []string, _ map[string]*node) (func(), error) {
@@ -102,7 +105,7 @@ func (c *Coord) command(w []string, nodes map[string]*node) (func(), error) {
 		return nil, fmt.Errorf("%s: unknown", clip(w[0]))
 	}
 	if n := len(w) - 1; n < v.least || n > v.most {
-		return nil, fmt.Errorf("%s: %d words after it, wants %d", w[0], n, v.least)
+		return nil, fmt.Errorf("%s: %d words after it, wants %d", w[0], n, max(v.least, min(n, v.most)))
 	}
 	act, err := v.plan(c, w[1:], nodes)
 	if err != nil {
@@ -255,8 +258,9 @@ func clip(s string) string {
 	return styxfs.Quote(s)
 }
 
-// Settings are the lines that make a Coord what this one is. Nodes that have
-// registered themselves, or were found, are not among them. See styxfs.Backend.
+// Settings are the lines that make a Coord what this one is, but for nodes that
+// it has beside. Nodes that have registered themselves, or were found, are not
+// among them. See styxfs.Backend.
 func (c *Coord) Settings() [][]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -268,13 +272,18 @@ func (c *Coord) Settings() [][]string {
 		lines = append(lines, n.mountLine())
 		if n.drained {
 			lines = append(lines, []string{"drain", n.name})
+		} else {
+			lines = append(lines, []string{"undrain", n.name})
 		}
 	}
+	lines = append(lines, []string{"expect"})
 	for _, m := range slices.Sorted(maps.Keys(c.cluster.expected)) {
 		lines = append(lines, []string{"expect", m})
 	}
 	if m := c.cluster.standard; m != "" {
 		lines = append(lines, []string{"default", m})
+	} else {
+		lines = append(lines, []string{"default"})
 	}
 	if c.cluster.paused {
 		return append(lines, []string{"pause"})

@@ -234,7 +234,7 @@ func (n *node) attrs() []styxfs.Attr {
 		{Name: "weight", Value: weightText(n.weight)},
 		{Name: "slots", Value: strconv.Itoa(n.slots)}, {Name: "busy", Value: strconv.Itoa(n.busy)}, {Name: "queue", Value: strconv.Itoa(n.queue)},
 		{Name: "inflight", Value: strconv.Itoa(n.inflight)}, {Name: "served", Value: strconv.FormatUint(n.served, 10)},
-		{Name: "rtt", Value: n.rtt.Round(time.Microsecond).String()}, {Name: "tokens/s", Value: strconv.FormatFloat(n.rate, 'f', 1, 64)},
+		{Name: "rtt", Value: n.rtt.Round(time.Microsecond).String()}, {Name: "tokens/s", Value: rateText(n.rate)},
 		{Name: "source", Value: n.source}, {Name: "id", Value: n.id}, {Name: "start", Value: started}, {Name: "engine", Value: n.engine},
 		{Name: "error", Value: n.err},
 	}

@@ -63,6 +63,24 @@ func TestCtlWrittenBack(t *testing.T) {
 	})
 }
 
+// A copy of a coordinator's ctl makes of another one what the first is, also
+// where that was the standard. What nodes it has beside it keeps.
+func TestCtlCopied(t *testing.T) {
+	bubble(t, "a b", 4, nil, func(r *rig) {
+		from := strings.Replace(linesOf(r.Settings()), "mount b b \"weight=1\"\nundrain b\n", "", 1)
+		r.ctl("drain a\ndrain b\nweight a 2\nstrategy random\nfailover strict\nexpect x\ndefault y\npause")
+		changed := linesOf(r.Settings())
+		r.ctl(from)
+		if now, want := linesOf(r.Settings()), strings.Replace(from, "expect\n", "mount b b \"weight=1\"\ndrain b\nexpect\n", 1); now != want {
+			t.Errorf("ctl is\n%s, want\n%s", now, want)
+		}
+		r.ctl(changed)
+		if now := linesOf(r.Settings()); now != changed {
+			t.Errorf("ctl is\n%s, want\n%s", now, changed)
+		}
+	})
+}
+
 // A name that is taken stays so for another address, and what has registered
 // is not ctl's to have.
 func TestMountAgain(t *testing.T) {
@@ -99,14 +117,14 @@ func TestMountAgain(t *testing.T) {
 		r.unmount(m)
 		r.Coord.mu.Unlock()
 		for _, step := range [][2]string{
-			{"weight a 3\nmount a a", "mount a a \"weight=3\"\n"},
-			{"mount a a weight=2", "mount a a \"weight=2\"\n"},
+			{"weight a 3\nmount a a", "mount a a \"weight=3\"\nundrain a\n"},
+			{"mount a a weight=2", "mount a a \"weight=2\"\nundrain a\n"},
 			{"drain a\nmount a a", "mount a a \"weight=2\"\ndrain a\n"},
 			{"mount b b\nmount b b\ndrain b\nweight b 7", "mount a a \"weight=2\"\ndrain a\nmount b b \"weight=7\"\ndrain b\n"},
-			{"unmount a\nunmount b\nmount a b", "mount a b \"weight=1\"\n"},
+			{"unmount a\nunmount b\nmount a b", "mount a b \"weight=1\"\nundrain a\n"},
 		} {
 			r.ctl(step[0])
-			if l := linesOf(r.Settings()); !strings.Contains(l, "failover resume\n"+step[1]+"resume") {
+			if l := linesOf(r.Settings()); !strings.Contains(l, "failover resume\n"+step[1]+"expect\ndefault\nresume") {
 				t.Errorf("after %q ctl is\n%s", step[0], l)
 			}
 		}
@@ -120,20 +138,20 @@ func TestRestore(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		flags, kept string // lines
-		want        string // Settings, between failover and the last line
+		want        string // Settings, between failover and expect
 		then        string // Kept
 	}{
 		{"nothing", "", "", "", ""},
 		{"mounted by ctl", "", all, all, all},
-		{"the command line alone", "a a\nb b weight=3", "", "mount a a \"weight=1\"\nmount b b \"weight=3\"\n", ""},
-		{"both", "a a", all, "mount a a \"weight=1\"\n" + all, all},
+		{"the command line alone", "a a\nb b weight=3", "", "mount a a \"weight=1\"\nundrain a\nmount b b \"weight=3\"\nundrain b\n", ""},
+		{"both", "a a", all, "mount a a \"weight=1\"\nundrain a\n" + all, all},
 		{"the command line wins", "c a", all, "mount c a \"weight=1\"\ndrain c\n", "drain c\n"},
 		{"its node is drained", "a a", "drain a", "mount a a \"weight=1\"\ndrain a\n", "drain a\n"},
-		{"its node is another", "b b", "weight a 2\ndrain a", "mount b b \"weight=1\"\n", ""},
-		{"a weight", "a a", "weight a 2", "mount a a \"weight=2\"\n", "weight a 2\n"},
-		{"a weight that the command line has", "a a weight=3", "weight a 2", "mount a a \"weight=3\"\n", ""},
+		{"its node is another", "b b", "weight a 2\ndrain a", "mount b b \"weight=1\"\nundrain b\n", ""},
+		{"a weight", "a a", "weight a 2", "mount a a \"weight=2\"\nundrain a\n", "weight a 2\n"},
+		{"a weight that the command line has", "a a weight=3", "weight a 2", "mount a a \"weight=3\"\nundrain a\n", ""},
 		{"a line that is wrong", "", "mount x nowhere\nfrobnicate\n" + all, all, all},
-		{"models", "", "expect later\nexpect m\ndefault m", "expect later\nexpect m\ndefault m\n", "expect m\ndefault m\n"},
+		{"models", "", "expect later\nexpect m\ndefault m", "expect\nexpect later\nexpect m\ndefault m\n", "expect m\ndefault m\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			bubble(t, "", 0, func(c *Config) { c.Expect = []string{"later"} }, func(r *rig) {
@@ -145,7 +163,7 @@ func TestRestore(t *testing.T) {
 				}
 				want := test.want
 				if !strings.Contains(want, "expect") {
-					want += "expect later\n"
+					want += "expect\nexpect later\ndefault\n"
 				}
 				if l := linesOf(r.Settings()); l != "strategy least-loaded\nfailover resume\n"+want+"resume\n" {
 					t.Errorf("ctl is\n%s", l)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +20,42 @@ func (p *fakePlace) say(line string) {
 	for _, c := range p.events {
 		c <- line
 	}
+}
+
+// What a node tells of its tokens/s is told on, also where its load stays what
+// it was, and when it has run down; then nothing is said.
+func TestRateIsTold(t *testing.T) {
+	bubble(t, "a", 4, nil, func(r *rig) {
+		told := func() (rates []string) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for _, e := range r.events {
+				if e, ok := strings.CutPrefix(e, "load "); ok {
+					attrs, err := styxfs.ParseAttrs(e)
+					if err != nil {
+						t.Fatal(err)
+					}
+					rates = append(rates, styxfs.FindAttr(attrs, "tokens/s"))
+				}
+			}
+			r.events = nil
+			return rates
+		}
+		time.Sleep(rateTime)
+		told()
+		for _, rate := range []string{"20", "50", "50"} {
+			r.places["a"].say("2026-11-24T12:00:00Z load slots=4 busy=0 queue=0 tokens/s=" + rate)
+			time.Sleep(idleProbe / 2)
+		}
+		// Then it is silent, and a probe finds that it makes none.
+		time.Sleep(time.Minute)
+		if rates := told(); !slices.Equal(rates, []string{"20.0", "50.0", "0.0"}) {
+			t.Errorf("told were %q", rates)
+		}
+		if index := string(r.indexText()); !strings.Contains(index, " tokens/s=0.0 ") {
+			t.Errorf("index is %s", index)
+		}
+	})
 }
 
 // A node that lies about its load costs no turn: one that says that it is empty

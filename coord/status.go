@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -37,16 +38,36 @@ func (c *Coord) tellLoad() {
 	if l == c.told {
 		return
 	}
-	c.told = l
-	c.post("load", loadAttrs(l, c.rate())...)
+	c.tell(l, c.rate(), time.Now())
 }
+
+// rateTime is how often a rate of tokens that changes alone is told, at most.
+const rateTime = 5 * time.Second
+
+// tellRate posts the load where it is what was told, and the rate is not. mu is
+// held.
+func (c *Coord) tellRate(now time.Time) {
+	if now.Sub(c.toldAt) < rateTime {
+		return
+	}
+	if r := c.rate(); rateText(r) != rateText(c.toldRate) {
+		c.tell(c.told, r, now)
+	}
+}
+
+func (c *Coord) tell(l load, rate float64, now time.Time) {
+	c.told, c.toldRate, c.toldAt = l, rate, now
+	c.post("load", loadAttrs(l, rate)...)
+}
+
+func rateText(r float64) string { return strconv.FormatFloat(r, 'f', 1, 64) }
 
 func loadAttrs(l load, rate float64) []styxfs.Attr {
 	return []styxfs.Attr{
 		{Name: "slots", Value: strconv.Itoa(l.slots)},
 		{Name: "busy", Value: strconv.Itoa(l.busy)},
 		{Name: "queue", Value: strconv.Itoa(l.queue)},
-		{Name: "tokens/s", Value: strconv.FormatFloat(rate, 'f', 1, 64)},
+		{Name: "tokens/s", Value: rateText(rate)},
 	}
 }
 

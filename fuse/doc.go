@@ -9,7 +9,7 @@
 // Nothing is cached, neither names nor attributes nor data, and a read gives
 // what one Tread gave: a stream arrives as it is made. An interrupted program
 // is a Tflush. When the connection is lost every call fails at once with
-// ENOTCONN, and the directory waits to be unmounted.
+// ENOTCONN, until Server.Use gives another one.
 //
 // A process must not use files of its own mount: a call that the runtime does
 // not know to block would wait for the goroutine that is to answer it.

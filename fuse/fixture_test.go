@@ -51,6 +51,7 @@ func need(t testing.TB) {
 type world struct {
 	t      testing.TB
 	dir    string
+	addr   string
 	fs     *mnt.Fsys // beside the mount, for what is quicker without it
 	server *Server
 	kill   func() // ends the server at once
@@ -106,32 +107,11 @@ func mountFS(t testing.TB, tree ninep.FS) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Remove(w.dir) })
-	addr := "unix!" + filepath.Join(tmp, "s")
-	ln, err := ninep.Listen(t.Context(), addr, ninep.ListenOptions{Mode: 0o600})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		(&ninep.Server{FS: tree}).Serve(ctx, ln)
-	}()
-	w.kill = func() {
-		cancel()
-		<-ended
-	}
-	t.Cleanup(w.kill)
-	if w.fs, err = mnt.Dial(ctx, addr, mnt.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.fs.Close() })
-	mounted, err := mnt.Dial(ctx, addr, mnt.Options{Trace: w.fids.see, FlushTimeout: 2 * deadline})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { mounted.Close() })
-	if w.server, err = Mount(mounted, w.dir, Options{Source: addr, Uname: "root", Log: testLog{t}}); err != nil {
+	w.addr = "unix!" + filepath.Join(tmp, "s")
+	w.serve(tree)
+	w.fs = w.dial(mnt.Options{})
+	mounted := w.dial(mnt.Options{Trace: w.fids.see, FlushTimeout: 2 * deadline})
+	if w.server, err = Mount(mounted, w.dir, Options{Source: w.addr, Uname: "root", Log: testLog{t}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -145,6 +125,37 @@ func mountFS(t testing.TB, tree ninep.FS) *world {
 		}
 	})
 	return w
+}
+
+// serve serves tree at the address, until kill.
+func (w *world) serve(tree ninep.FS) {
+	w.t.Helper()
+	ln, err := ninep.Listen(w.t.Context(), w.addr, ninep.ListenOptions{Mode: 0o600})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		(&ninep.Server{FS: tree}).Serve(ctx, ln)
+	}()
+	w.kill = func() {
+		cancel()
+		<-ended
+	}
+	w.t.Cleanup(w.kill)
+}
+
+// dial gives a tree that is closed at the end of the test.
+func (w *world) dial(o mnt.Options) *mnt.Fsys {
+	w.t.Helper()
+	fs, err := mnt.Dial(context.Background(), w.addr, o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { fs.Close() })
+	return fs
 }
 
 // A testLog shows what go-fuse complains of.

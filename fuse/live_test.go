@@ -3,18 +3,22 @@
 package fuse
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"llama9/mnt"
 	"llama9/node/fake"
+	"llama9/styxfs"
 )
 
 // held is an engine whose every Decode waits for a value of the channel.
@@ -116,7 +120,7 @@ func blocked(s *shell) bool {
 }
 
 // TestServerGone: what waits fails, what comes fails, nothing hangs, and the
-// mount can be unmounted.
+// mount can be unmounted, or given the server anew.
 func TestServerGone(t *testing.T) {
 	e, step := held(answer)
 	w := mountNode(t, e)
@@ -124,6 +128,18 @@ func TestServerGone(t *testing.T) {
 	w.sh("echo why is the sky blue? > $n/infer/new")
 	cat := w.start("cat $n/infer/last/out")
 	w.until("a reader waits", func() bool { return w.server.fs.files.count() == 1 })
+	// One is in the mount meanwhile, one below, and has a file open.
+	goOn := filepath.Join(t.TempDir(), "fifo")
+	there := func(dir, script string) *shell {
+		s := w.start("cd " + dir + "; exec 3< $n/status; echo; : < " + goOn + "; set +e; exec 2>&1; " + script)
+		s.next()
+		return s
+	}
+	if err := syscall.Mkfifo(goOn, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	above := there("$n", "cat status; ls infer/new")
+	below := there("$n/infer", "ls; cat new; cat <&3; cd $n/infer; ls")
 	w.kill()
 	if _, st := cat.finish(); st == 0 || !strings.Contains(cat.stderr.String(), "not connected") && !strings.Contains(cat.stderr.String(), "Input/output") {
 		t.Errorf("cat: %v, %q", st, &cat.stderr)
@@ -131,7 +147,34 @@ func TestServerGone(t *testing.T) {
 	for _, s := range []string{"ls $n", "ls $n/infer", "cat $n/status", "echo x > $n/ctl", "stat $n", "df $n", "rm -r $n/infer/last", "mkdir $n/x", "cd $n/infer && ls"} {
 		w.fails(s, "not connected")
 	}
+	tree, err := styxfs.New(styxfs.Config{Backend: idle{}, Version: "another"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close(context.Background())
+	w.serve(tree)
+	w.server.Use(w.dial(mnt.Options{}))
+	w.sh("ls -lR $n >/dev/null; grep -q version=another $n/status; id=$(cat $n/infer/new); ls $n/infer/$id/ctl; rm -r $n/infer/$id")
+	f, err := os.OpenFile(goOn, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if said, st := above.finish(); st != 0 || !strings.Contains(said, "version=another") {
+		t.Errorf("in the mount: %v, %s", st, said)
+	}
+	want := "ls: cannot open directory '.': Stale file handle\ncat: new: Stale file handle\ncat: -: Stale file handle\nnew\n"
+	if said, st := below.finish(); st != 0 || said != want {
+		t.Errorf("below it: %v, %s", st, said)
+	}
 }
+
+// idle is a Backend that does nothing.
+type idle struct{ styxfs.Backend }
+
+func (idle) Models(context.Context) []styxfs.Model { return nil }
+func (idle) Settings() [][]string                  { return nil }
+func (idle) Status() []styxfs.Attr                 { return nil }
 
 // TestUnmount: a busy mount stays, unless it is lazily unmounted; then what
 // is open goes on.

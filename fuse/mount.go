@@ -46,7 +46,8 @@ type Server struct {
 }
 
 // Mount mounts fs at dir, a directory. When it returns the mount is live. fs
-// stays the caller's, to be closed once Wait has returned.
+// stays the caller's, to be closed once Wait has returned, or its connection is
+// lost.
 func Mount(fs *mnt.Fsys, dir string, o Options) (*Server, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -77,6 +78,11 @@ func Mount(fs *mnt.Fsys, dir string, o Options) (*Server, error) {
 	}()
 	return s, nil
 }
+
+// Use makes fs what is mounted, in place of a tree whose connection was lost,
+// and as Mount does. What was open stays lost, and the working directory of a
+// process is stale where it is not the root.
+func (s *Server) Use(fs *mnt.Fsys) { s.fs.nodes.begin(fs) }
 
 // Done is closed when the mount is gone: somebody unmounted it, and no file of
 // it is open.

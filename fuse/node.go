@@ -44,12 +44,18 @@ type key struct {
 func keyOf(q ninep.Qid) key { return key{q.Path, isDir(q)} }
 
 func newNodes(fs *mnt.Fsys) *nodes {
+	t := &nodes{last: gofuse.FUSE_ROOT_ID}
+	t.begin(fs)
+	return t
+}
+
+// begin makes fs all that is known. What the kernel knows beside is stale from
+// then on, and its names are looked up anew.
+func (t *nodes) begin(fs *mnt.Fsys) {
 	root := &node{id: gofuse.FUSE_ROOT_ID, qid: fs.Root().Qid(), tree: fs, kernel: 1}
-	return &nodes{
-		last:  root.id,
-		byID:  map[uint64]*node{root.id: root},
-		byQid: map[key]*node{keyOf(root.qid): root},
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byID, t.byQid = map[uint64]*node{root.id: root}, map[key]*node{keyOf(root.qid): root}
 }
 
 // use gives the node of a request; done ends its use.

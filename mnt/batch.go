@@ -225,12 +225,13 @@ func (b *Batch) plain(f *File, tx ninep.Fcall) *Result {
 func (b *Batch) Do(ctx context.Context) error {
 	c := b.fs.root.c
 	err := b.err
-	if err == nil {
-		if c.sequential.Load() || b.deep() {
-			err = b.each(ctx, b.ops)
-		} else {
-			err = b.together(ctx)
-		}
+	switch {
+	case err != nil:
+		b.unsent(err)
+	case c.sequential.Load() || b.deep():
+		err = b.each(ctx, b.ops)
+	default:
+		err = b.together(ctx)
 	}
 	if err != nil {
 		kept := b.Kept()
@@ -280,8 +281,8 @@ func (b *Batch) together(ctx context.Context) error {
 	for i, o := range b.ops {
 		var err error
 		if ks[i], err = o.make(); err != nil {
-			o.Err = err
-			return err // nothing was sent
+			b.unsent(err)
+			return err
 		}
 	}
 	c.start(ks...)
@@ -315,6 +316,13 @@ func (b *Batch) together(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// unsent is the end of a row of which nothing was sent.
+func (b *Batch) unsent(err error) {
+	for _, o := range b.ops {
+		o.Err = err
+	}
 }
 
 // split parts the calls that Do waits for from the others.

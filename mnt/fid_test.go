@@ -199,26 +199,51 @@ func TestHangupWithinReply(t *testing.T) {
 }
 
 // A turn that is refused leaves no file open, and says of which session it was.
+// It has come to its end when the prompt is free again.
 func TestRefusedTurn(t *testing.T) {
-	tree, s := connect(t, Options{})
-	var turn *Turn
-	done := background(func() (err error) {
-		turn, err = SayTurn(t.Context(), tree, "7", "temperature hot\n", []byte("hello"))
-		return err
+	synctest.Test(t, func(t *testing.T) {
+		tree, s := connect(t, Options{})
+		var turn *Turn
+		done := background(func() (err error) {
+			turn, err = SayTurn(t.Context(), tree, "7", "temperature hot\n", []byte("hello"))
+			return err
+		})
+		var row []*ninep.Fcall
+		for range 6 { // ctl: walk, open, write, clunk; prompt: walk, open
+			row = append(row, s.read())
+		}
+		for i, r := range []string{"Rwalk nwqid 3 0:(1 0 d) 1:(2 0 d) 2:(3 0 )", "Ropen qid (3 0 )", "Rerror ename 'hot: no number'",
+			"Rclunk", "Rwalk nwqid 3 0:(1 0 d) 1:(2 0 d) 2:(4 0 )", "Ropen qid (4 0 )"} {
+			s.send(reply(row[i], r))
+		}
+		// Nothing was written to prompt, so that its clunk commits nothing.
+		k := s.read()
+		if k.Type != ninep.Tclunk || k.Fid != row[4].Newfid {
+			t.Errorf("%v came", k)
+		}
+		synctest.Wait()
+		select {
+		case err := <-done:
+			t.Fatalf("before its end came %v", err)
+		default:
+		}
+		s.send(reply(k, "Rclunk"))
+		if err := <-done; err == nil || err.Error() != "hot: no number" || turn.ID != "7" {
+			t.Errorf("%+v, %v", turn, err)
+		}
 	})
-	var row []*ninep.Fcall
-	for range 6 { // ctl: walk, open, write, clunk; prompt: walk, open
-		row = append(row, s.read())
-	}
-	for i, r := range []string{"Rwalk nwqid 3 0:(1 0 d) 1:(2 0 d) 2:(3 0 )", "Ropen qid (3 0 )", "Rerror ename 'hot: no number'",
-		"Rclunk", "Rwalk nwqid 3 0:(1 0 d) 1:(2 0 d) 2:(4 0 )", "Ropen qid (4 0 )"} {
-		s.send(reply(row[i], r))
-	}
-	if err := <-done; err == nil || err.Error() != "hot: no number" || turn.ID != "7" {
-		t.Errorf("%+v, %v", turn, err)
-	}
-	// Nothing was written to prompt, so that its clunk commits nothing.
-	if k := s.read(); k.Type != ninep.Tclunk || k.Fid != row[4].Newfid {
-		t.Errorf("%v came", k)
-	}
+}
+
+// Of settings too long for a message nothing is sent, and no fid is taken.
+func TestTurnTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which sees a clunk that nobody answers
+		tree, _ := connect(t, Options{})
+		turn, err := SayTurn(t.Context(), tree, "7", strings.Repeat("#", 10000), []byte("hello"))
+		if !errors.Is(err, ninep.ErrTooBig) || turn.ID != "7" {
+			t.Errorf("%+v, %v", turn, err)
+		}
+		if n := live(tree.Conn()); n != 1 {
+			t.Errorf("%d fids are in use", n)
+		}
+	})
 }

@@ -67,8 +67,9 @@ func StartTurn(ctx context.Context, fs *Fsys, settings string, prompt []byte) (*
 
 // SayTurn begins another turn of a session: the settings are made, the prompt
 // is written and committed, and the first bytes of the answer have come when
-// it returns: two round trips, three with settings. A Turn is returned with an
-// error too, as by StartTurn; if it is the context's, the turn may have begun,
+// it returns: two round trips, three with settings. What is refused has let go
+// of the prompt: it can be said again. A Turn is returned with an error too, as
+// by StartTurn; if it is the context's, the turn may have begun,
 // and goes on unless its ctl is told to cancel it.
 func SayTurn(ctx context.Context, fs *Fsys, id, settings string, prompt []byte) (*Turn, error) {
 	dir := "infer/" + id + "/"
@@ -86,7 +87,11 @@ func SayTurn(ctx context.Context, fs *Fsys, id, settings string, prompt []byte) 
 	if along {
 		b.Write(p, prompt, 0)
 	}
+	b.Keep(p)
 	if err := b.Do(ctx); err != nil {
+		if b.Kept() {
+			p.Close(ctx) // waits; until it is answered, the prompt is busy
+		}
 		return none, err
 	}
 	if !along {

@@ -5,4 +5,4 @@ package ninep
 import "testing"
 
 // raiseFiles trusts that there is no limit here.
-func raiseFiles(t *testing.T, n int) {}
+func raiseFiles(t *testing.T, n int) int { return n }

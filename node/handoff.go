@@ -104,13 +104,19 @@ func (n *Node) leaveStep(w *worker) {
 	}
 }
 
-// stepped counts a step; its tokens were counted as they were picked.
+// stepped counts a step; its tokens were counted as they were picked. In a long
+// turn the load stays what it is, and the rate of tokens does not: that is told
+// too, from time to time.
 func (n *Node) stepped(rows, made int) {
 	n.stats.steps.Add(1)
 	n.stats.rows.Add(uint64(rows))
+	now := time.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if made > 0 {
-		n.mu.Lock()
-		n.meter.add(time.Now(), made)
-		n.mu.Unlock()
+		n.meter.add(now, made)
+	}
+	if now.Sub(n.told) >= meterTime {
+		n.tell(n.shown, now)
 	}
 }

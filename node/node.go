@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"llama9/queue"
 	"llama9/styxfs"
@@ -55,7 +56,8 @@ type Node struct {
 	kept     map[uint64]kept // by session
 	draining bool
 	closed   bool
-	shown    load // what the last load event said
+	shown    load      // what the last load event said
+	told     time.Time // when it did
 	meter    meter
 	prepares sync.WaitGroup // Generates under way; Add under mu and not once closed
 }

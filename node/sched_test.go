@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -282,4 +283,45 @@ func TestCacheFull(t *testing.T) {
 	}
 	fails = 0
 	b.must(request(4, "good", nil))
+}
+
+// A long turn changes the load at its two ends only; that tokens are made, and
+// how fast, is told in between too. An idle node says nothing.
+func TestRateIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const every = 100 * time.Millisecond
+		var mu sync.Mutex
+		var rates []string
+		var at []time.Time
+		e := &fake.Engine{OnDecode: func(*fake.Decode) error { time.Sleep(every); return nil }}
+		b := newBench(t, e, func(c *node.Config) {
+			c.Event = func(kind string, as ...styxfs.Attr) {
+				mu.Lock()
+				defer mu.Unlock()
+				if kind == "load" {
+					at, rates = append(at, time.Now()), append(rates, attr(as, "busy")+" "+attr(as, "tokens/s"))
+				}
+			}
+		})
+		b.must(request(1, "x", func(r *styxfs.Request) { r.Params.NPredict, r.Params.IgnoreEOS = 300, true }))
+		synctest.Wait()
+		mu.Lock()
+		n, last := len(rates), rates[len(rates)-1]
+		for i := range n - 1 {
+			if d := at[i+1].Sub(at[i]); d > 5*time.Second+2*every {
+				t.Errorf("nothing was told for %v of a turn", d)
+			}
+		}
+		if n < 7 || n > 12 || last[:2] != "0 " {
+			t.Errorf("told were %q", rates)
+		}
+		if rate, err := strconv.ParseFloat(strings.TrimPrefix(rates[n-2], "1 "), 64); err != nil || rate < 9 || rate > 10.5 {
+			t.Errorf("told were %q", rates)
+		}
+		mu.Unlock()
+		time.Sleep(time.Hour)
+		if len(rates) != n {
+			t.Errorf("told of an idle node were %q", rates[n:])
+		}
+	})
 }

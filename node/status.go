@@ -67,11 +67,14 @@ func (n *Node) changed() {
 			}
 		}
 	}
-	l := n.loadNow()
-	if l == n.shown {
-		return
+	if l := n.loadNow(); l != n.shown {
+		n.tell(l, now)
 	}
-	n.shown = l
+}
+
+// tell posts the load. The caller holds mu.
+func (n *Node) tell(l load, now time.Time) {
+	n.shown, n.told = l, now
 	if n.cfg.Event != nil {
 		n.cfg.Event("load", n.loadAttrs(l, now)...)
 	}

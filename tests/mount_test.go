@@ -129,12 +129,23 @@ func TestMount(t *testing.T) {
 	bad(t, dir, addr, "echo x > $n/new", "Read-only")
 	good(t, dir, addr, "llama9 umount $n")
 
-	// A server that goes.
+	// A server that goes, and comes back.
 	good(t, dir, addr, "llama9 mount -t fuse -a $a $n; ls $n")
-	node.stop(t)
-	bad(t, dir, addr, "ls $n", "not connected")
-	bad(t, dir, addr, "cat $n/status", "not connected")
-	bad(t, dir, addr, "llama9 mount -t fuse -a $a $n", "mounted there already")
+	gone := func(node *process) {
+		t.Helper()
+		node.stop(t)
+		bad(t, dir, addr, "ls $n", "not connected")
+		bad(t, dir, addr, "cat $n/status", "not connected")
+		bad(t, dir, addr, "llama9 mount -t fuse -a $a $n", "mounted there already")
+	}
+	gone(node)
+	node = start(t, "node", "--engine", "fake", "-m", "fake:tiny", "--listen", addr)
+	until(t, "the mount is live again", func() bool {
+		_, ok := shell(t, dir, addr, "ls $n/infer/new")
+		return ok
+	})
+	good(t, dir, addr, "set -e\n"+transcript)
+	gone(node)
 	good(t, dir, addr, "llama9 umount $n; ls $n")
 	bad(t, dir, addr, "llama9 mount -t fuse -a $a $n", "no server at unix!")
 
@@ -173,11 +184,43 @@ func TestMountForeground(t *testing.T) {
 	}
 }
 
+// TestMountForegroundAgain: the process says that the server is gone, why it is,
+// and that it is there again.
+func TestMountForegroundAgain(t *testing.T) {
+	needFUSE(t)
+	addr, _, node := serve(t, "--engine", "fake", "-m", "fake:tiny")
+	dir := mountDir(t)
+	p := start(t, "mount", "-f", "-a", addr, dir)
+	says := func(text string) {
+		t.Helper()
+		until(t, "it says "+text, func() bool { return strings.Contains(p.Out.String(), text) })
+	}
+	says(" is mounted at " + dir + "\n")
+	node.stop(t)
+	says("connection lost: ")
+	says("no server at " + addr)
+	start(t, "node", "--engine", "fake", "-m", "fake:tiny", "--listen", addr)
+	says(" is mounted at " + dir + " again\n")
+	good(t, dir, addr, "ls $n/infer")
+	p.stop(t)
+	bad(t, dir, addr, "llama9 umount $n", "not mounted")
+}
+
 // TestMountCommand: the server is a command.
 func TestMountCommand(t *testing.T) {
 	needFUSE(t)
 	dir := mountDir(t)
 	good(t, dir, "", "llama9 mount -t fuse --command 'llama9 node --engine fake -m fake:tiny --stdio --log-level error' $n && set -e\n"+transcript+"\nllama9 umount $n")
+	// One that ends is run again.
+	pid := strings.TrimSpace(good(t, dir, "", `
+		llama9 mount -t fuse --command 'echo $$ > $n.pid; exec llama9 node --engine fake -m fake:tiny --stdio --log-level error' $n
+		cat $n.pid; kill $(cat $n.pid)`))
+	defer os.Remove(dir + ".pid")
+	until(t, "the mount is live again", func() bool {
+		_, ok := shell(t, dir, "", "test $(cat $n.pid) != "+pid+" && ls $n/infer/new")
+		return ok
+	})
+	good(t, dir, "", "llama9 umount $n")
 	bad(t, dir, "", "llama9 mount -t fuse --command 'echo it broke >&2; exit 3' $n", "it broke")
 	bad(t, dir, "", "llama9 mount -t fuse --command 'exit 3' $n", "exit status 3")
 	bad(t, dir, "", "llama9 mount -t fuse --timeout 100ms --command 'exec sleep 1000' $n", "no answer in 100ms")

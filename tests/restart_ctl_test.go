@@ -33,7 +33,7 @@ func TestRestartCtl(t *testing.T) {
 	tell(fmt.Sprintf("mount b %s\nmount c %s\nmount gone %s\n", at("b"), at("c"), at("gone")))
 	tell("weight b 3\ndrain a\nunmount gone\nstrategy round-robin\npause\n")
 	said := ctl()
-	want := "strategy round-robin\nfailover resume\n" + mount("a", "1") + "drain a\n" + mount("b", "3") + mount("c", "1") + "pause\n"
+	want := "strategy round-robin\nfailover resume\n" + mount("a", "1") + "drain a\n" + mount("b", "3") + "undrain b\n" + mount("c", "1") + "undrain c\nexpect\ndefault\npause\n"
 	if said != want {
 		t.Fatalf("ctl is\n%s, want\n%s", said, want)
 	}
@@ -47,13 +47,13 @@ func TestRestartCtl(t *testing.T) {
 
 	// The command line has b now, and a no more.
 	ctl, _, end = begin(1, "--node", "b="+at("c"), "--strategy", "random", "--failover", "strict")
-	if now, want := ctl(), "strategy random\nfailover strict\n"+strings.Replace(mount("c", "1"), "mount c", "mount b", 1)+"resume\n"; now != want {
+	if now, want := ctl(), "strategy random\nfailover strict\n"+strings.Replace(mount("c", "1"), "mount c", "mount b", 1)+"undrain b\nexpect\ndefault\nresume\n"; now != want {
 		t.Errorf("ctl is\n%s, want\n%s", now, want)
 	}
 	end()
 	// Nothing has been said since.
 	ctl, _, _ = begin(1)
-	if now, want := ctl(), "strategy round-robin\nfailover resume\n"+mount("b", "3")+"resume\n"; now != want {
+	if now, want := ctl(), "strategy round-robin\nfailover resume\n"+mount("b", "3")+"undrain b\nexpect\ndefault\nresume\n"; now != want {
 		t.Errorf("ctl is\n%s, want\n%s", now, want)
 	}
 }

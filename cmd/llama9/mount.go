@@ -150,11 +150,22 @@ func (m *mountFlags) serve(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer end()
 	s, err := fuse.Mount(fs, m.dir, fuse.Options{Source: m.source(), Uname: username(), AllowOther: m.allowOther, ReadOnly: m.readOnly, Log: stderr})
 	if err != nil {
+		end()
 		return fmt.Errorf("%s: %w", m.dir, err)
 	}
+	// An interrupt unmounts first, for which there has to be a connection.
+	mounted, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		m.keep(mounted, s, fs, end, stderr)
+	}()
+	defer func() {
+		cancel()
+		<-kept
+	}()
 	if m.readyFD >= 0 {
 		if err := m.ready(); err != nil {
 			return errors.Join(err, s.Unmount(true))
@@ -162,23 +173,17 @@ func (m *mountFlags) serve(ctx context.Context, stderr io.Writer) error {
 	} else {
 		fmt.Fprintf(stderr, "%s is mounted at %s\n", m.source(), m.dir)
 	}
-	lost := fs.Conn().Done()
-	for {
-		select {
-		case <-s.Done():
-			return nil
-		case <-lost:
-			lost = nil
-			fmt.Fprintf(stderr, "connection lost: %v; llama9 umount %s, and mount it again\n", fs.Conn().Err(), m.dir)
-		case <-ctx.Done():
-			err := s.Unmount(false)
-			if errors.Is(err, fuse.ErrBusy) {
-				return s.Unmount(true) // and what is open fails when we end
-			}
-			if err == nil {
-				s.Wait()
-			}
-			return err
+	select {
+	case <-s.Done():
+		return nil
+	case <-ctx.Done():
+		err := s.Unmount(false)
+		if errors.Is(err, fuse.ErrBusy) {
+			return s.Unmount(true) // and what is open fails when we end
 		}
+		if err == nil {
+			s.Wait()
+		}
+		return err
 	}
 }

@@ -80,7 +80,8 @@ func (f *topFeed) once(ctx context.Context, m topModel, out io.Writer) error {
 }
 
 // follow sends what there is over one connection. It is asked for when event
-// says something, and while turns run, which says nothing of tokens/s.
+// says something, and while turns run and tokens/s runs down, of which event
+// says little.
 func (f *topFeed) follow(ctx context.Context, send func(topMsg)) error {
 	tree, err := f.dial(ctx)
 	if err != nil {
@@ -136,7 +137,7 @@ func (f *topFeed) follow(ctx context.Context, send func(topMsg)) error {
 			}
 			m.events, told = told, nil
 			send(m)
-			if waits = busy(m.status); waits {
+			if waits = moves(m.status); waits {
 				due.Reset(max(f.delay, time.Second))
 			}
 		case <-ctx.Done():
@@ -145,10 +146,11 @@ func (f *topFeed) follow(ctx context.Context, send func(topMsg)) error {
 	}
 }
 
-// busy says whether turns run or wait.
-func busy(status []styxfs.Attr) bool {
-	for _, name := range []string{"busy", "queue"} {
-		if n, _ := strconv.Atoi(styxfs.FindAttr(status, name)); n > 0 {
+// moves says whether status changes by itself: turns run or wait, or tokens/s
+// is not down yet.
+func moves(status []styxfs.Attr) bool {
+	for _, name := range []string{"busy", "queue", "tokens/s"} {
+		if n, _ := strconv.ParseFloat(styxfs.FindAttr(status, name), 64); n > 0 {
 			return true
 		}
 	}

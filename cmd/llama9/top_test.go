@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -201,8 +202,11 @@ func TestTopForgets(t *testing.T) {
 	}
 }
 
-// idle is a Backend with nothing to do.
-type idle struct{ styxfs.Backend }
+// idle is a Backend with nothing to do, after something perhaps.
+type idle struct {
+	styxfs.Backend
+	tokens atomic.Int64 // a second; one less each time that status is read
+}
 
 func (b *idle) Generate(ctx context.Context, _ *styxfs.Request, _ styxfs.Sink) (styxfs.Outcome, error) {
 	return styxfs.Outcome{Reason: styxfs.EOS}, nil
@@ -210,11 +214,12 @@ func (b *idle) Generate(ctx context.Context, _ *styxfs.Request, _ styxfs.Sink) (
 func (b *idle) Models(context.Context) []styxfs.Model { return nil }
 func (b *idle) Settings() [][]string                  { return nil }
 func (b *idle) Status() []styxfs.Attr {
-	return []styxfs.Attr{{Name: "state", Value: "ready"}, {Name: "busy", Value: "0"}, {Name: "queue", Value: "0"}}
+	rate := max(b.tokens.Add(-1)+1, 0)
+	return []styxfs.Attr{{Name: "state", Value: "ready"}, {Name: "busy", Value: "0"}, {Name: "queue", Value: "0"}, {Name: "tokens/s", Value: fmt.Sprint(rate)}}
 }
 
-// TestTopFeed: one message for each group of events, and none without; the
-// server goes and comes back.
+// TestTopFeed: one message for each group of events, none without, and more
+// until tokens/s is 0; the server goes and comes back.
 func TestTopFeed(t *testing.T) {
 	dir, err := os.MkdirTemp("", "l9")
 	if err != nil {
@@ -222,8 +227,9 @@ func TestTopFeed(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	addr := "unix!" + filepath.Join(dir, "s")
+	b := new(idle)
 	serve := func() (*styxfs.FS, func()) {
-		tree, err := styxfs.New(styxfs.Config{Backend: &idle{}})
+		tree, err := styxfs.New(styxfs.Config{Backend: b})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,6 +287,13 @@ func TestTopFeed(t *testing.T) {
 	case m := <-msgs:
 		t.Fatalf("a message of nothing: %+v", m)
 	default:
+	}
+	b.tokens.Store(1)
+	tree.Events().Post("load")
+	for _, want := range []string{"1", "0"} {
+		if m := next(); styxfs.FindAttr(m.status, "tokens/s") != want {
+			t.Errorf("%v, want tokens/s=%s", m.status, want)
+		}
 	}
 	end()
 	for next().err == nil {

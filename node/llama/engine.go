@@ -17,8 +17,11 @@ import (
 	"llama9/node"
 	"llama9/node/cpplog"
 	"llama9/node/gguf"
-	_ "llama9/node/llama/libffi" // says so where it is missing
+	"llama9/node/llama/libffi"
 )
+
+// Where libffi is missing, the program says so and ends before.
+func init() { libffi.Begun() }
 
 // Options say how Open opens llama.cpp.
 type Options struct {

@@ -9,12 +9,56 @@ package libffi
 
 import "syscall"
 
-// name is what the layer opens.
-const name = "libffi.so.8"
+// name is what the layer opens; a variable for the linker, in the test.
+var name = "libffi.so.8"
+
+// trial, in the environment, is what tells a process that it is only to see
+// whether the layer can begin.
+const trial = "LLAMA9_LIBFFI_TRIAL"
 
 func init() {
-	if !found("/etc/ld.so.cache", dirs()) {
-		say(2, "llama9: "+name+", which calls llama.cpp, seems not to be installed (Debian and Ubuntu: apt install libffi8; Fedora: libffi; Alpine: libffi)\n")
+	if _, tries := syscall.Getenv(trial); tries || found("/etc/ld.so.cache", dirs()) {
+		return
+	}
+	// The loader may know of more places than we: it is asked.
+	ok, err := loads()
+	if ok {
+		return
+	}
+	say(2, "llama9: "+name+", by which llama.cpp is called, is not installed (Debian and Ubuntu: apt install libffi8; Fedora: dnf install libffi; Alpine: apk add libffi)\n")
+	if err == nil {
+		syscall.Exit(1)
+	}
+}
+
+// Begun is called when the layer has begun.
+func Begun() {
+	if _, tries := syscall.Getenv(trial); tries {
+		syscall.Exit(0)
+	}
+}
+
+// loads says whether this program gets as far as Begun. An error says that it
+// could not be tried.
+func loads() (bool, error) {
+	null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return false, err
+	}
+	defer syscall.Close(null)
+	fd := uintptr(null)
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"llama9"}, &syscall.ProcAttr{
+		Env: append(syscall.Environ(), trial+"=on"), Files: []uintptr{fd, fd, fd},
+	})
+	if err != nil {
+		return false, err
+	}
+	for {
+		var st syscall.WaitStatus
+		_, err := syscall.Wait4(pid, &st, 0, nil)
+		if err != syscall.EINTR {
+			return st.Exited() && st.ExitStatus() == 0, err
+		}
 	}
 }
 
