@@ -156,6 +156,7 @@ func TestMountBad(t *testing.T) {
 	until(t, "the good one is up", func() bool { return strings.Contains(line(t, fs, "good"), " state=up ") })
 	mount(t, c, "nothing", "unix!"+sockets(t)+"/none")
 	mount(t, c, "web", serve(func(conn net.Conn) {
+		conn.Read(make([]byte, 100)) // or what is written there fails, and its answer is not read
 		conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
 		conn.Close()
 	}))

@@ -1,6 +1,7 @@
 package coord
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,10 +112,18 @@ func (n *farNode) pipe() net.Conn {
 	return ours
 }
 
+// patient is c with time for a busy machine, where c does not say how much.
+func patient(c RemoteConfig) RemoteConfig {
+	c.Dial = cmp.Or(c.Dial, patience)
+	c.Setup = cmp.Or(c.Setup, patience)
+	c.Linger = cmp.Or(c.Linger, patience)
+	return c
+}
+
 // remote gives a Remote of the node, over pipes.
 func (n *farNode) remote(c RemoteConfig) *Remote {
 	n.t.Helper()
-	r := NewRemote(c)
+	r := NewRemote(patient(c))
 	r.dial = func(ctx context.Context) (*mnt.Conn, error) {
 		if n.ctx.Err() != nil {
 			return nil, errors.New("connection refused")
@@ -128,11 +137,18 @@ func (n *farNode) remote(c RemoteConfig) *Remote {
 // client gives the node's own tree.
 func (n *farNode) client(user string) *mnt.Fsys {
 	n.t.Helper()
+	fs := n.attach(user)
+	n.t.Cleanup(func() { fs.Conn().Close() })
+	return fs
+}
+
+// attach is client for a while: who gets it closes its connection.
+func (n *farNode) attach(user string) *mnt.Fsys {
+	n.t.Helper()
 	c, err := mnt.NewConn(n.t.Context(), n.pipe(), mnt.Options{})
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.t.Cleanup(func() { c.Close() })
 	fs, err := c.Attach(n.t.Context(), user, "")
 	if err != nil {
 		n.t.Fatal(err)
@@ -143,7 +159,9 @@ func (n *farNode) client(user string) *mnt.Fsys {
 // sessions are the numbers of the node's sessions.
 func (n *farNode) sessions() []string {
 	n.t.Helper()
-	l, err := n.client("counter").ReadDir(n.t.Context(), "infer")
+	fs := n.attach("counter") // many times, where a test waits
+	defer fs.Conn().Close()
+	l, err := fs.ReadDir(n.t.Context(), "infer")
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ func TestStream(t *testing.T) {
 	e, step := held(answer)
 	w := mountNode(t, e)
 	w.sh("echo why is the sky blue? > $n/infer/new")
+	w.closed()
 	cats := []*shell{w.start("exec cat $n/infer/last/out"), w.start("exec dd bs=1M status=none if=$n/infer/last/out"), w.start("exec head -c 1000 $n/infer/last/out")}
 	tokens := w.start("exec cat $n/infer/last/token")
 	w.until("four readers", func() bool { return w.server.fs.files.count() == 4 })
@@ -73,6 +74,13 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// closed waits until no file is open. The kernel waits for no release: that of
+// a file that a script has closed may come behind its end.
+func (w *world) closed() {
+	w.t.Helper()
+	w.until("all files are closed", func() bool { return w.server.fs.files.count() == 0 })
+}
+
 func (t *files) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -90,6 +98,7 @@ func TestInterrupt(t *testing.T) {
 	e, step := held(answer)
 	w := mountNode(t, e)
 	w.sh("echo why is the sky blue? > $n/infer/new")
+	w.closed()
 	other := w.start("exec cat $n/infer/last/out")
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		for _, file := range []string{"infer/last/out", "event", "infer/last/event"} {
@@ -126,6 +135,7 @@ func TestServerGone(t *testing.T) {
 	w := mountNode(t, e)
 	defer close(step)
 	w.sh("echo why is the sky blue? > $n/infer/new")
+	w.closed()
 	cat := w.start("cat $n/infer/last/out")
 	w.until("a reader waits", func() bool { return w.server.fs.files.count() == 1 })
 	// One is in the mount meanwhile, one below, and has a file open.
@@ -184,6 +194,7 @@ func TestUnmount(t *testing.T) {
 		e, step := held(answer)
 		w := mountNode(t, e)
 		w.sh("echo why is the sky blue? > $n/infer/new")
+		w.closed()
 		cat := w.start("exec cat $n/infer/last/out")
 		w.until("a reader waits", func() bool { return w.server.fs.files.count() == 1 && blocked(cat) })
 		if err := w.server.Unmount(false); err != ErrBusy {

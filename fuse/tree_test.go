@@ -115,8 +115,9 @@ func TestReads(t *testing.T) {
 	same(t, "dd skip", w.sh("dd bs=1 skip=1 count=2 status=none if="+out), all[1:3])
 	same(t, "two readers", w.sh("exec 3<"+out+"; head -c 1 <&3; exec 4<"+out+"; cat <&4; cat <&3"), all[:1]+all+all[1:])
 	same(t, "cp", w.sh("cp "+out+" /dev/stdout | cat; sort "+out+" | tr -d '\\n'"), all+strings.ReplaceAll(all, "\n", ""))
+	w.closed()
 	cat := w.start("exec cat $n/event")
-	w.until("event is open", func() bool { return strings.Contains(w.fids.list(), "event") })
+	w.until("event is open", func() bool { return w.server.fs.files.count() == 1 })
 	w.sh("echo hello? > $n/infer/new; cat $n/infer/last/out > /dev/null")
 	for got := ""; !strings.Contains(got, "session"); {
 		got += cat.next()

@@ -78,8 +78,9 @@ func (c *flushCase) readAgain(t *testing.T) uint16 {
 }
 
 func TestFlush(t *testing.T) {
+	patient := Options{FlushTimeout: time.Minute} // the script may be slow
 	t.Run("Rflush alone", func(t *testing.T) {
-		c := startFlush(t, Options{})
+		c := startFlush(t, patient)
 		c.s.send(reply(c.tflush, "Rflush"))
 		if err := <-c.done; !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
@@ -90,7 +91,7 @@ func TestFlush(t *testing.T) {
 		c.readAgain(t)
 	})
 	t.Run("an error before Rflush", func(t *testing.T) {
-		c := startFlush(t, Options{})
+		c := startFlush(t, patient)
 		c.s.send(reply(c.tread, "Rerror ename interrupted"))
 		if err := <-c.done; !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
@@ -101,7 +102,7 @@ func TestFlush(t *testing.T) {
 	t.Run("the reply before Rflush", func(t *testing.T) {
 		// What the server did counts, and the tag is not used again
 		// before the Rflush, which is about it.
-		c := startFlush(t, Options{})
+		c := startFlush(t, patient)
 		c.s.send(reply(c.tread, `Rread "data"`))
 		if err := <-c.done; err != nil || string(c.buf[:c.n]) != "data" {
 			t.Errorf("%q, %v", c.buf[:c.n], err)
@@ -118,7 +119,7 @@ func TestFlush(t *testing.T) {
 		}
 	})
 	t.Run("Rerror to the Tflush", func(t *testing.T) {
-		c := startFlush(t, Options{})
+		c := startFlush(t, patient)
 		c.s.send(reply(c.tflush, "Rerror ename no flush here"))
 		if err := <-c.done; !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
@@ -126,7 +127,7 @@ func TestFlush(t *testing.T) {
 		c.readAgain(t)
 	})
 	t.Run("a reply after Rflush", func(t *testing.T) {
-		c := startFlush(t, Options{})
+		c := startFlush(t, patient)
 		c.s.send(reply(c.tflush, "Rflush"), reply(c.tread, `Rread "late"`))
 		if err := <-c.done; !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
@@ -220,7 +221,7 @@ func TestServerThatDoesNotRead(t *testing.T) {
 }
 
 func TestFlushedWalkIsClunked(t *testing.T) {
-	fs, s := connect(t, Options{})
+	fs, s := connect(t, Options{FlushTimeout: time.Minute})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := background(func() error {
 		_, err := fs.Open(ctx, "f", ninep.OREAD)

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -89,47 +90,52 @@ func TestLimitEntries(t *testing.T) {
 }
 
 // A client that says nothing is hung up on, and one that went on after its
-// Tversion is not.
+// Tversion is not. The time is a bubble's, and so a busy machine is not too slow.
 func TestLimitFirst(t *testing.T) {
-	srv := &Server{FS: newMemFS(), Limits: Limits{FirstFrame: 20 * time.Millisecond}}
-	w := dial(t, srv)
-	w.eof()
-	if err := w.end(); err != errSilent {
-		t.Errorf("ended by %v", err)
-	}
-	w = dial(t, srv)
-	w.write([]byte{19, 0})
-	w.eof()
-	srv = &Server{FS: newMemFS(), Limits: Limits{FirstFrame: 2 * time.Second}}
-	w = dial(t, srv).start()
-	silent := dial(t, srv)
-	silent.eof() // the time is over for w as well
-	w.do("Tstat tag 1 fid 0", "Rstat tag 1*")
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 20 * time.Millisecond
+		srv := &Server{FS: newMemFS(), Limits: Limits{FirstFrame: limit}}
+		begun := time.Now()
+		w := dialPipe(t, srv)
+		w.eof()
+		if err := w.end(); err != errSilent || time.Since(begun) != limit {
+			t.Errorf("ended by %v after %v", err, time.Since(begun))
+		}
+		w = dialPipe(t, srv)
+		w.write([]byte{19, 0})
+		w.eof()
+		w = dialPipe(t, srv).start()
+		silent := dialPipe(t, srv)
+		silent.eof() // the time is over for w as well
+		w.do("Tstat tag 1 fid 0", "Rstat tag 1*")
+	})
 }
 
-// A client that never reads is hung up on.
+// A client that never reads is hung up on. See TestLimitFirst of the time.
 func TestLimitWrite(t *testing.T) {
-	w := dial(t, &Server{Limits: Limits{Write: 500 * time.Millisecond}}).start()
-	w.do("Twalk tag 1 fid 0 newfid 1 nwname 1 0:big", "Rwalk tag 1*")
-	w.do("Topen tag 1 fid 1 mode 0", "Ropen tag 1*")
-	go func() {
-		for tag := uint16(2); ; tag++ {
-			m := Fcall{Type: Tread, Tag: tag, Fid: 1, Count: 65536}
-			b, _ := m.Append(nil)
-			if _, err := w.conn.Write(b); err != nil {
-				return
+	synctest.Test(t, func(t *testing.T) {
+		w := dialPipe(t, &Server{Limits: Limits{Write: 500 * time.Millisecond}}).start()
+		w.do("Twalk tag 1 fid 0 newfid 1 nwname 1 0:big", "Rwalk tag 1*")
+		w.do("Topen tag 1 fid 1 mode 0", "Ropen tag 1*")
+		begun := time.Now()
+		go func() {
+			for tag := uint16(2); ; tag++ {
+				m := Fcall{Type: Tread, Tag: tag, Fid: 1, Count: 65536}
+				b, _ := m.Append(nil)
+				if _, err := w.conn.Write(b); err != nil {
+					return
+				}
 			}
-		}
-	}()
-	select {
-	case err := <-w.done:
+		}()
+		err := <-w.done
+		w.done <- err
 		if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
 			t.Errorf("ended by %v", err)
 		}
-		w.done <- err
-	case <-time.After(testWait):
-		t.Error("the server waits for ever")
-	}
+		if d := time.Since(begun); d < 500*time.Millisecond || d > time.Second {
+			t.Errorf("after %v", d)
+		}
+	})
 }
 
 // serve runs Serve at addr and gives its address, and a way to end it.

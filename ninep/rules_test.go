@@ -107,9 +107,7 @@ func TestBlocked(t *testing.T) {
 	w := dial(t, nil).start()
 	w.send("Twalk tag 1 fid 0 newfid 1 nwname 1 0:deaf", "Topen tag 2 fid 1 mode 0",
 		"Twalk tag 3 fid 0 newfid 2 nwname 1 0:slow", "Topen tag 4 fid 2 mode 1")
-	for _, s := range []string{"Rwalk tag 1*", "Ropen tag 2*", "Rwalk tag 3*", "Ropen tag 4*"} {
-		w.want(s)
-	}
+	w.wantAll("two files", "Rwalk tag 1*", "Ropen tag 2*", "Rwalk tag 3*", "Ropen tag 4*")
 	w.send("Tread tag 5 fid 1 offset 0 count 10", "Tstat tag 6 fid 0")
 	w.entered("deaf")
 	w.want("Rstat tag 6*")

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,19 @@ type wire struct {
 // dial serves fs on one end of a pair of sockets and gives the other.
 func dial(t testing.TB, srv *Server) *wire {
 	t.Helper()
+	ours, theirs := socketPair(t)
+	return dialOver(t, srv, ours, theirs)
+}
+
+// dialPipe is dial over a pipe, for bubbles of synctest.
+func dialPipe(t testing.TB, srv *Server) *wire {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	return dialOver(t, srv, ours, theirs)
+}
+
+func dialOver(t testing.TB, srv *Server, ours, theirs net.Conn) *wire {
+	t.Helper()
 	fs := newMemFS()
 	if srv == nil {
 		srv = &Server{}
@@ -38,7 +52,6 @@ func dial(t testing.TB, srv *Server) *wire {
 	} else {
 		fs, _ = srv.FS.(*memFS)
 	}
-	ours, theirs := socketPair(t)
 	ctx, stop := context.WithCancel(context.Background())
 	w := newWire(t, ours, fs)
 	w.stop = stop
@@ -194,6 +207,20 @@ func (w *wire) want(line string) {
 	w.t.Helper()
 	if got := w.line(); !matches(got, line) {
 		w.t.Fatalf("got  %s\nwant %s", got, line)
+	}
+}
+
+// wantAll checks that the next messages are lines, in any order: requests that
+// are not of one fid may be answered so, where one of them takes a while.
+func (w *wire) wantAll(where string, lines ...string) {
+	w.t.Helper()
+	for want := lines; len(want) > 0; {
+		got := w.line()
+		i := slices.IndexFunc(want, func(s string) bool { return matches(got, s) })
+		if i < 0 {
+			w.t.Fatalf("%s: got\n\t%s\nwant of\n\t%s", where, got, strings.Join(want, "\n\t"))
+		}
+		want = slices.Concat(want[:i], want[i+1:])
 	}
 }
 

@@ -1,9 +1,9 @@
 package ninep
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -68,15 +68,7 @@ func play(t *testing.T, start func(*wire) *wire, lines []string) {
 			begun = true
 			w.send(block("T")...)
 		case line[0] == 'R':
-			want := block("R")
-			for len(want) > 0 {
-				got := w.line()
-				j := slices.IndexFunc(want, func(s string) bool { return matches(got, s) })
-				if j < 0 {
-					t.Fatalf("line %d: got\n\t%s\nwant of\n\t%s", first+1, got, strings.Join(want, "\n\t"))
-				}
-				want = slices.Delete(want, j, j+1)
-			}
+			w.wantAll(fmt.Sprint("line ", first+1), block("R")...)
 		case word == "!wait":
 			w.entered(rest)
 			i++

@@ -20,7 +20,7 @@ type memStore struct {
 	recs [][]byte
 	err  error // of Append
 	due  bool
-	gate chan struct{} // not nil: an Append waits for it
+	gate chan struct{} // not nil: an Append waits for two values, or for its end
 	sync int
 }
 
@@ -29,6 +29,7 @@ func (m *memStore) Append(recs ...[]byte) error {
 	gate := m.gate
 	m.mu.Unlock()
 	if gate != nil {
+		<-gate // says that it is there
 		<-gate
 	}
 	m.mu.Lock()
@@ -425,6 +426,8 @@ func TestTokenWaitsForTheJournal(t *testing.T) {
 	turn := s.turn()
 	gate := make(chan struct{})
 	st.set(func(m *memStore) { m.gate = gate })
+	turn.say("zero ")
+	gate <- struct{}{} // it is being written, and what comes meanwhile is the next group
 	turn.say("one ", "two")
 	tn := s.fs.living()[0].cur
 	for _, lines := range []bool{false, true} {
@@ -432,11 +435,11 @@ func TestTokenWaitsForTheJournal(t *testing.T) {
 			t.Fatal("a token can be read before it was written")
 		}
 	}
-	equal(t, "tokens=", c.attr(d+"/status", "tokens"), "2")
+	equal(t, "tokens=", c.attr(d+"/status", "tokens"), "3")
 	st.set(func(m *memStore) { m.gate = nil })
 	close(gate)
 	out := c.open(d+"/out", ninep.OREAD)
-	equal(t, "out", readN(t, out, 7), "one two")
+	equal(t, "out", readN(t, out, 12), "zero one two")
 	if !strings.Contains(string(slices.Concat(st.killed().recs...)), "\"one \"\n101 - \"two\"\n") {
 		t.Error("a group of tokens is not one record")
 	}

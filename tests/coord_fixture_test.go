@@ -3,7 +3,9 @@ package tests
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,22 +24,43 @@ type cluster struct {
 	nodes map[string]*process
 }
 
+// words are the flags of a node whose engine takes so long for each step. One
+// that is to be met in the midst of a turn is slow: a busy machine finds it
+// there too. What it makes is the same.
+func words(step string, more ...string) []string {
+	return append([]string{"--engine", "fake", "-m", "fake:words,step=" + step, "--alias", "words"}, more...)
+}
+
 // newCluster starts nodes with these flags and a coordinator over them.
 func newCluster(t testing.TB, names string, flags ...string) *cluster {
+	t.Helper()
+	c := newNodes(t)
+	for _, name := range strings.Fields(names) {
+		c.start(name, flags...)
+	}
+	c.coordinate()
+	return c
+}
+
+// newNodes makes a cluster without any yet, and without a coordinator.
+func newNodes(t testing.TB) *cluster {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "l9")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := &cluster{t: t, dir: dir, nodes: make(map[string]*process)}
+	return &cluster{t: t, dir: dir, nodes: make(map[string]*process)}
+}
+
+// coordinate starts a coordinator over the nodes that there are.
+func (c *cluster) coordinate() {
+	c.t.Helper()
 	var args []string
-	for _, name := range strings.Fields(names) {
-		c.start(name, flags...)
+	for _, name := range slices.Sorted(maps.Keys(c.nodes)) {
 		args = append(args, "--node", name+"="+c.at(name))
 	}
-	c.addr, c.fs, c.coord = coordinate(t, len(c.nodes), args...)
-	return c
+	c.addr, c.fs, c.coord = coordinate(c.t, len(c.nodes), args...)
 }
 
 // at is the address of a node.

@@ -33,7 +33,7 @@ const mostLost = 30 * time.Second
 // later: its clients lose a deadline at most, and what it says then, nothing.
 func TestFreeze(t *testing.T) {
 	const tokens = 60
-	flags := []string{"--engine", "fake", "-m", "fake:words,step=5ms,row=3ms", "--alias", "words", "-c", "8192", "-b", "64"}
+	flags := words("5ms,row=3ms", "-c", "8192", "-b", "64")
 	prompt := strings.Repeat("In the beginning was the word. ", 40)
 	_, fs, _ := serve(t, flags...)
 	turn, err := mnt.StartTurn(t.Context(), fs, settings(1, tokens), []byte(prompt))
@@ -43,7 +43,10 @@ func TestFreeze(t *testing.T) {
 	want := readFile(t, fs, "infer/"+turn.ID+"/out")
 	for _, when := range []string{"prefill", "decode", "idle"} {
 		t.Run(when, func(t *testing.T) {
-			c := newCluster(t, "a b", flags...)
+			c := newNodes(t)
+			c.start("a", words("50ms,row=3ms", "-c", "8192", "-b", "64")...)
+			c.start("b", flags...)
+			c.coordinate()
 			writeFile(t, c.fs, "ctl", "drain b\n")
 			dir := c.session(settings(1, tokens))
 			begin := func() { writeFile(t, c.fs, dir+"/prompt", prompt) }

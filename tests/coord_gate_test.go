@@ -17,6 +17,7 @@ type gate struct {
 	wg   sync.WaitGroup
 
 	mu    sync.Mutex // guards below
+	shut  bool       // at the test's end
 	conns []*net.TCPConn
 	evil  func(b []byte) []byte // nil: all goes through
 }
@@ -40,6 +41,9 @@ func newGate(t testing.TB, path string) *gate {
 				continue
 			}
 			g.mu.Lock()
+			if g.shut {
+				near.Close()
+			}
 			g.conns = append(g.conns, near.(*net.TCPConn))
 			g.mu.Unlock()
 			g.wg.Go(func() {
@@ -51,6 +55,9 @@ func newGate(t testing.TB, path string) *gate {
 	})
 	t.Cleanup(func() {
 		ln.Close()
+		g.mu.Lock()
+		g.shut = true
+		g.mu.Unlock()
 		g.cut(false)
 		g.wg.Wait()
 	})
@@ -100,8 +107,8 @@ func (g *gate) cut(reset bool) {
 // well again the node is used again.
 func TestBadLine(t *testing.T) {
 	const tokens = 150
-	flags := []string{"--engine", "fake", "-m", "fake:words,step=10ms", "--alias", "words"}
-	want := unbroken(t, 2, tokens, "--engine", "fake", "-m", "fake:words", "--alias", "words")[1]
+	flags, slow := words("5ms"), words("50ms")
+	want := unbroken(t, 2, tokens, words("0")...)[1]
 	for _, tt := range []struct {
 		what string
 		do   func(g *gate)
@@ -125,7 +132,7 @@ func TestBadLine(t *testing.T) {
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			c := newCluster(t, "b", flags...)
-			c.start("a", flags...)
+			c.start("a", slow...)
 			g := newGate(t, c.dir+"/a")
 			writeFile(t, c.fs, "ctl", "mount a "+g.addr+"\n")
 			up := func() bool { return c.attr("a", "state") == "up" }

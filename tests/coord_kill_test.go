@@ -87,9 +87,12 @@ func TestPoison(t *testing.T) {
 // does what had been begun.
 func TestAllGone(t *testing.T) {
 	const streams, tokens = 6, 40
-	flags := []string{"--engine", "fake", "-m", "fake:words,step=20ms", "--alias", "words", "-np", "4"}
-	want := unbroken(t, streams, tokens, flags...)
-	c := newCluster(t, "a b", flags...)
+	flags := words("10ms", "-np", "4")
+	want := unbroken(t, streams, tokens, words("0")...)
+	c := newNodes(t)
+	c.start("a", words("100ms", "-np", "4")...)
+	c.start("b", flags...)
+	c.coordinate()
 	writeFile(t, c.fs, "ctl", "drain b\n")
 	var all []*answer
 	for i := range streams / 2 {
@@ -168,9 +171,11 @@ func TestDrainUnderLoad(t *testing.T) {
 // goes on where the model is, and turns of the new one go there.
 func TestOtherModel(t *testing.T) {
 	const tokens = 80
-	flags := []string{"--engine", "fake", "-m", "fake:words,step=5ms", "--alias", "words"}
-	want := unbroken(t, 1, tokens, flags...)
-	c := newCluster(t, "a b", flags...)
+	want := unbroken(t, 1, tokens, words("0")...)
+	c := newNodes(t)
+	c.start("a", words("50ms")...)
+	c.start("b", words("5ms")...)
+	c.coordinate()
 	writeFile(t, c.fs, "ctl", "drain b\n")
 	s := c.begin(settings(0, tokens), question(0))
 	c.tokens(s.dir, 10)

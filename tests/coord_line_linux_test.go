@@ -42,19 +42,15 @@ func (p *process) ip(t testing.TB, args ...string) {
 	}
 }
 
-// newLine is newCluster with a line to node a: both it and the coordinator have
+// newLine is a cluster with a line to node a: both it and the coordinator have
 // networks of their own, and one interface each. They are gone with them. Node
 // b is on this machine.
-func newLine(t testing.TB, flags ...string) *cluster {
+func newLine(t testing.TB, flagsA, flagsB []string) *cluster {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "l9")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := &cluster{t: t, dir: dir, addr: "unix!" + dir + "/coord", nodes: make(map[string]*process)}
-	c.start("b", flags...)
-	a := startAs(t, alone, append([]string{"node", "--listen", "tcp!0.0.0.0!5640", "--insecure", "--log-level", "warn"}, flags...)...)
+	c := newNodes(t)
+	c.addr = "unix!" + c.dir + "/coord"
+	c.start("b", flagsB...)
+	a := startAs(t, alone, append([]string{"node", "--listen", "tcp!0.0.0.0!5640", "--insecure", "--log-level", "warn"}, flagsA...)...)
 	c.coord = startAs(t, alone, "coord", "--listen", c.addr, "--node", "b="+c.at("b"))
 	c.nodes["a"] = a
 	c.coord.ip(t, "link", "add", "l9", "type", "veth", "peer", "name", "l9", "netns", strconv.Itoa(a.Cmd.Process.Pid))
@@ -77,10 +73,9 @@ func newLine(t testing.TB, flags ...string) *cluster {
 func TestLineCut(t *testing.T) {
 	needNetworks(t)
 	const tokens = 100
-	flags := []string{"--engine", "fake", "-m", "fake:words,step=20ms", "--alias", "words", "-c", "8192"}
-	want := unbroken(t, 2, tokens, "--engine", "fake", "-m", "fake:words", "--alias", "words")[1]
+	want := unbroken(t, 2, tokens, words("0")...)[1]
 
-	c := newLine(t, flags...)
+	c := newLine(t, words("100ms", "-c", "8192"), words("10ms", "-c", "8192"))
 	for _, state := range []string{"slow", "down"} {
 		writeFile(t, c.fs, "ctl", "drain b\n")
 		dir := c.session(settings(1, tokens))

@@ -20,9 +20,10 @@ func TestCoordWalk(t *testing.T) {
 	if !ok || !end || strings.Count(example, "llama9 node ") != 3 {
 		t.Fatalf("no example in docs/llama9-coord.8: %q", example)
 	}
-	// Its threads spin, and these are many. Who types is slower than a shell.
+	// Its threads spin, and these are many. Who types is slower than a shell:
+	// all nodes are up by then.
 	nodes, rest, _ := strings.Cut(strings.ReplaceAll(example, "llama9 node ", "llama9 node -t 1 "), "llama9 read ")
-	script := "ip link set lo up\n" + nodes + "until llama9 read status >/dev/null 2>&1; do sleep 0.1; done\nset -e\nllama9 read " + rest +
+	script := "ip link set lo up\n" + nodes + "until [ $(llama9 read node/index 2>/dev/null | grep -c ' state=up ') = 3 ]; do sleep 0.1; done\nset -e\nllama9 read " + rest +
 		"llama9 read infer/last/status node/index\nkill $(jobs -p)\nwait\n"
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()

@@ -69,8 +69,8 @@ func (f *follower) on(ctx context.Context, fs *mnt.Fsys, made *atomic.Int64) err
 // where it was, and has the answer of a run without a fault.
 func TestRestartUnderLoad(t *testing.T) {
 	const streams, tokens = 24, 150
-	flags := []string{"--engine", "fake", "-m", "fake:words,step=5ms", "--alias", "words", "-np", "16"}
-	want := unbroken(t, streams, tokens, "--engine", "fake", "-m", "fake:words", "--alias", "words")
+	flags := words("20ms", "-np", "16")
+	want := unbroken(t, streams, tokens, words("0")...)
 	dir, err := os.MkdirTemp("", "l9")
 	if err != nil {
 		t.Fatal(err)

@@ -85,6 +85,10 @@ func testCancel(s *suite) {
 	if chat := ss.get("chat"); chat != line("user", s.Prompt)+line("assistant", text) {
 		s.Fatalf("chat is %.200q", chat)
 	}
+	// Another turn goes on from it, but from its beginning: all that was made
+	// until the cancel came may be more than a context takes.
+	runes := []rune(text)
+	ss.put("chat", line("user", s.Prompt)+line("assistant", string(runes[:min(40, len(runes))])))
 	ss.put("ctl", "n_predict 3\nshift off")
 	ss.ask("More")
 	ss.has("state", "done")
