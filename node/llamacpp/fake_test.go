@@ -22,7 +22,8 @@ type fakeLibrary struct {
 	m     node.Model
 	lead  int
 	about About
-	small int          // a context has so many tokens less than asked for
+	small int // a context has so many tokens less than asked for
+	asked node.LoadOptions
 	last  *fakeContext // that was made
 	chain *fakeChain   // too
 }
@@ -40,7 +41,8 @@ func newLibrary(t *testing.T, lead int, plain bool) *fakeLibrary {
 func (l *fakeLibrary) engine() *Engine {
 	return NewEngine(Library{
 		Name: "fake", Build: "1", Variant: "none", MaxDevices: 2, StateLead: l.lead,
-		Load: func(_ string, _ node.LoadOptions, progress func(float32) bool) (RawModel, error) {
+		Load: func(_ string, o node.LoadOptions, progress func(float32) bool) (RawModel, error) {
+			l.asked = o
 			if !progress(0) || !progress(1) {
 				return nil, errors.New("stopped")
 			}

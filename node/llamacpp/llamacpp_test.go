@@ -2,6 +2,7 @@ package llamacpp
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -129,7 +130,19 @@ func TestCopiesBeforeStates(t *testing.T) {
 func TestRefused(t *testing.T) {
 	l := newLibrary(t, 0, true)
 	file := enginetest.DemoFile(t)
-	m := enginetest.Load(t, l.engine(), file)
+	for want, o := range map[string]node.LoadOptions{
+		"main GPU -1": {MainGPU: -1}, "main GPU 2000": {MainGPU: 2000}, "over 3 devices; at most 2": {TensorSplit: []float32{1, 1, 1}},
+		"nothing to any": {TensorSplit: []float32{0, 0}}, "tensor split [1 -1]": {TensorSplit: []float32{1, -1}}, "[NaN]": {TensorSplit: []float32{float32(math.NaN())}},
+	} {
+		if _, err := l.engine().Load(t.Context(), file, o, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q in it", err, want)
+		}
+	}
+	m, err := l.engine().Load(t.Context(), file, node.LoadOptions{NGPULayers: math.MaxInt, TensorSplit: []float32{1}}, nil)
+	if err != nil || l.asked.NGPULayers != 1<<30 || !slices.Equal(l.asked.TensorSplit, []float32{1, 0}) {
+		t.Fatalf("asked %+v; %v", l.asked, err)
+	}
+	defer m.Close()
 	l.small = 1
 	for want, o := range map[string]node.ContextOptions{"255 tokens a sequence instead of 256": {NCtx: 256}, "* 2 sequences: no such cache": {NCtx: 256, NSeq: 2, KVTypeK: "iq4_nl"}} {
 		if _, err := m.NewContext(o); err == nil || !strings.Contains(err.Error(), want) {
