@@ -14,9 +14,9 @@ import (
 	"llama9/node"
 )
 
-// RunBad loads every bad file there is, by an engine that reads GGUFs: each is
-// an error that says what is wrong, and the process lives.
-func RunBad(t *testing.T, e node.Engine) {
+// testBadFiles loads every bad file there is: each is an error that says what
+// is wrong, and the process lives.
+func testBadFiles(t *testing.T, e node.Engine) {
 	dir := t.TempDir()
 	for _, test := range append(BadFiles(), badModels(t)...) {
 		file := filepath.Join(dir, "bad.gguf")

@@ -23,7 +23,7 @@ func Run(t *testing.T, e node.Engine, file string) {
 		}
 	})
 	t.Run("load", func(t *testing.T) { testLoad(t, e, file) })
-	m := load(t, e, file)
+	m := Load(t, e, file)
 	s := &suite{m: m, info: m.Info()}
 	s.prompts = s.tokens(t, "Once upon a time there was a", "In the beginning", "The cat sat on the mat and the dog", "To be or not to be, that is")
 	t.Run("info", s.testInfo)
@@ -32,27 +32,19 @@ func Run(t *testing.T, e node.Engine, file string) {
 	t.Run("decode errors", s.testDecodeErrors)
 	t.Run("batch", s.testBatch)
 	t.Run("chunks", s.testChunks)
+	t.Run("every row", s.testEveryRow)
+	t.Run("any order", s.testAnyOrder)
+	t.Run("at once", s.testAtOnce)
 	t.Run("copy and remove", s.testCopy)
+	t.Run("prefix", s.testPrefix)
+	t.Run("apart", s.testApart)
 	t.Run("full", s.testFull)
 	t.Run("shift", s.testShift)
 	t.Run("state", s.testState)
+	t.Run("state of a copy", s.testStateOfCopy)
 	t.Run("abort", s.testAbort)
 	t.Run("chain", s.testChain)
 	t.Run("grammar", s.testGrammar)
-}
-
-func load(t *testing.T, e node.Engine, file string) node.Model {
-	t.Helper()
-	m, err := e.Load(context.Background(), file, node.LoadOptions{}, nil)
-	if err != nil {
-		t.Fatalf("load: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Errorf("close of the model: %v", err)
-		}
-	})
-	return m
 }
 
 func testLoad(t *testing.T, e node.Engine, file string) {
@@ -140,16 +132,7 @@ func (s *suite) open(t *testing.T, o node.ContextOptions) node.Context {
 	if o.NUbatch == 0 {
 		o.NUbatch = 64
 	}
-	c, err := s.m.NewContext(o)
-	if err != nil {
-		t.Fatalf("context: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Errorf("close of the context: %v", err)
-		}
-	})
-	return c
+	return NewContext(t, s.m, o)
 }
 
 // rows are those of ids at the end of seq; the last asks for logits.
@@ -177,10 +160,15 @@ func best(t *testing.T, c node.Context, i int) node.Token {
 	if err != nil {
 		t.Fatalf("logits: %v", err)
 	}
+	return likeliest(t, l)
+}
+
+func likeliest(t *testing.T, l []float32) node.Token {
+	t.Helper()
 	at, x := 0, float32(math.Inf(-1))
 	for id, v := range l {
 		if v != v {
-			t.Fatalf("logit %d is no number", id)
+			t.Errorf("logit %d is no number", id)
 		}
 		if v > x {
 			at, x = id, v
@@ -192,12 +180,25 @@ func best(t *testing.T, c node.Context, i int) node.Token {
 // greedy continues seq, which is given ids, by n tokens.
 func greedy(t *testing.T, c node.Context, seq node.Seq, ids []node.Token, n int) []node.Token {
 	t.Helper()
-	var made []node.Token
-	for range n {
-		decode(t, c, rows(c, seq, ids))
-		id := best(t, c, len(ids)-1)
-		made = append(made, id)
-		ids = []node.Token{id}
+	made, err := generate(t, c, seq, ids, n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return made
+}
+
+// generate is greedy for a goroutine of its own.
+func generate(t *testing.T, c node.Context, seq node.Seq, ids []node.Token, n int) (made []node.Token, err error) {
+	for range n {
+		if err := c.Decode(rows(c, seq, ids)); err != nil {
+			return nil, err
+		}
+		l, err := c.Logits(len(ids) - 1)
+		if err != nil {
+			return nil, err
+		}
+		ids = []node.Token{likeliest(t, l)}
+		made = append(made, ids[0])
+	}
+	return made, nil
 }

@@ -48,6 +48,58 @@ func (s *suite) testState(t *testing.T) {
 	}
 }
 
+// testStateOfCopy: a copy is there at once for who asks for its state, and
+// stands when its source or itself is given another one.
+func (s *suite) testStateOfCopy(t *testing.T) {
+	p, q := s.prompts[0], s.prompts[1]
+	c := s.open(t, node.ContextOptions{})
+	want := map[string][]node.Token{"p": greedy(t, c, 0, p, 16), "q": greedy(t, c, 1, q, 16)}
+	fill := func() {
+		t.Helper()
+		for seq := range node.Seq(4) {
+			c.RemoveSeq(seq, 0, -1)
+		}
+		decode(t, c, append(rows(c, 0, p[:len(p)-1]), rows(c, 3, q[:len(q)-1])...))
+	}
+	check := func(name string, seq node.Seq, p []node.Token, of string) {
+		t.Helper()
+		if got := int(c.MaxPos(seq)) + 1; got != len(p)-1 {
+			t.Fatalf("%s: %d tokens, want %d", name, got, len(p)-1)
+		}
+		if got := greedy(t, c, seq, p[len(p)-1:], 16); !slices.Equal(got, want[of]) {
+			t.Errorf("%s: %v, want %v", name, got, want[of])
+		}
+	}
+	must := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill()
+	stateQ, err := c.State(3)
+	must(err, c.CopySeq(0, 1))
+	stateP, err := c.State(1)
+	must(err, c.SetState(2, stateP))
+	check("the state of a copy", 2, p, "p")
+
+	fill()
+	must(c.CopySeq(0, 1), c.SetState(0, stateQ))
+	check("a copy whose source was set", 1, p, "p")
+	check("its source", 0, q, "q")
+
+	fill()
+	must(c.CopySeq(0, 1), c.SetState(1, stateQ))
+	check("a copy that was set", 1, q, "q")
+
+	// Copies are made in the order they were asked for.
+	fill()
+	must(c.CopySeq(0, 1), c.CopySeq(3, 0), c.CopySeq(1, 2))
+	c.RemoveSeq(3, 0, -1)
+	check("the copy of a copy", 2, p, "p")
+	check("over its source", 0, q, "q")
+}
+
 func (s *suite) testAbort(t *testing.T) {
 	c := s.open(t, node.ContextOptions{NCtx: 512, NSeq: 2, NBatch: 512, NUbatch: 512})
 	p := s.prompts[0]

@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -108,6 +109,35 @@ func Options(o node.ContextOptions, nCtxTrain int) (node.ContextOptions, error) 
 	default:
 		return o, fmt.Errorf("flash attention %q: auto, on or off", o.FlashAttn)
 	}
+	return o, nil
+}
+
+// Load refuses what llama.cpp cannot load by: maxDevices is the most that it
+// knows. What it gives has a split for each of these or none.
+func Load(o node.LoadOptions, maxDevices int) (node.LoadOptions, error) {
+	o.NGPULayers = max(-1, min(o.NGPULayers, 1<<30))
+	if o.MainGPU < 0 || o.MainGPU > 1<<10 {
+		return o, fmt.Errorf("main GPU %d: no such device", o.MainGPU)
+	}
+	if len(o.TensorSplit) == 0 {
+		return o, nil
+	}
+	if len(o.TensorSplit) > maxDevices {
+		return o, fmt.Errorf("tensor split over %d devices; at most %d", len(o.TensorSplit), maxDevices)
+	}
+	var sum float32
+	for _, x := range o.TensorSplit {
+		if !(x >= 0) {
+			return o, fmt.Errorf("tensor split %v", o.TensorSplit)
+		}
+		sum += x
+	}
+	if sum == 0 {
+		return o, errors.New("tensor split gives nothing to any device")
+	}
+	split := make([]float32, maxDevices) // llama.cpp reads so many
+	copy(split, o.TensorSplit)
+	o.TensorSplit = split
 	return o, nil
 }
 

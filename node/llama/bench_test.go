@@ -7,15 +7,16 @@ import (
 	"testing"
 
 	"llama9/node"
+	"llama9/node/enginetest"
 	"llama9/styxfs"
 )
 
 // What the calls of every token cost: the way into C, beside which the
 // computing of a token takes a hundred microseconds at least.
 func BenchmarkCall(b *testing.B) {
-	m := loadDemo(b)
-	c := newContext(b, m, node.ContextOptions{NCtx: 256})
-	if err := c.Decode(rowsOf([]node.Token{1, 300, 400}, 0, 0)); err != nil {
+	m := enginetest.Load(b, openEngine(b), enginetest.DemoFile(b))
+	c := enginetest.NewContext(b, m, node.ContextOptions{NCtx: 256})
+	if err := c.Decode([]node.Row{{Token: 1}, {Token: 300, Pos: 1}, {Token: 400, Pos: 2, Logits: true}}); err != nil {
 		b.Fatal(err)
 	}
 	b.Run("logits", func(b *testing.B) {
@@ -62,16 +63,17 @@ func BenchmarkCall(b *testing.B) {
 }
 
 func BenchmarkDecodeDemo(b *testing.B) {
-	m := loadDemo(b)
+	m := enginetest.Load(b, openEngine(b), enginetest.DemoFile(b))
 	for _, n := range []int{1, 8} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			c := newContext(b, m, node.ContextOptions{NCtx: 256, NSeq: n})
+			c := enginetest.NewContext(b, m, node.ContextOptions{NCtx: 256, NSeq: n})
 			rows := make([]node.Row, n)
 			for i := range rows {
-				if err := c.Decode(rowsOf([]node.Token{1, 300, 400}, node.Seq(i), 0)); err != nil {
+				q := node.Seq(i)
+				if err := c.Decode([]node.Row{{Token: 1, Seq: q}, {Token: 300, Pos: 1, Seq: q}, {Token: 400, Pos: 2, Seq: q}}); err != nil {
 					b.Fatal(err)
 				}
-				rows[i] = node.Row{Token: 500, Pos: 3, Seq: node.Seq(i), Logits: true}
+				rows[i] = node.Row{Token: 500, Pos: 3, Seq: q, Logits: true}
 			}
 			b.ReportAllocs()
 			for b.Loop() {

@@ -4,7 +4,7 @@ package llama
 
 import (
 	"errors"
-	"fmt"
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
@@ -12,55 +12,30 @@ import (
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
 	"llama9/node/fit"
+	"llama9/node/llamacpp"
 )
 
 // A kvContext is a llama_context, with the arrays of its batch.
-//
-// Each sequence has a stream of the cache of its own (kv_unified off), so that
-// a row attends to its own sequence's cells only: with one cache for all, the
-// idle sequences kept for their prefixes cost every row time. Which stream it
-// is can change; see arrange.
 type kvContext struct {
-	m    *model
-	ptr  yzma.Context
-	mem  uintptr
-	pool yzma.Threadpool // 0: none
-	o    node.ContextOptions
-	next []int32 // by sequence: the position that comes next
+	c     *calls
+	ptr   yzma.Context
+	mem   uintptr
+	pool  yzma.Threadpool // 0: none
+	batch llamacpp.Batch
 
-	stream []int32 // by sequence: its stream, llama.cpp's sequence
-	debt   uint64  // see arrange
-	busy   []bool  // of arrange
-	rows   int     // of the last Decode
-	out    []bool  // of the last Decode: whether row i has logits
-	at     []int32 // of the last Decode: where row i is in the batch
+	// What C is given, on the heap, where it does not move.
+	d     *decodeCall // d.batch points to the arrays of batch
+	nSeq  []int32
+	abort *atomic.Uint32 // the C string "" or "\x01" that the abort callback looks at
 
-	copied bool    // since the last Decode; see flush
-	count  []int32 // of fill: rows by sequence
-
-	// The arrays of struct llama_batch, which d.batch points to.
-	d      *decodeCall
-	token  []int32
-	pos    []int32
-	nSeq   []int32
-	seq    []int32
-	seqPtr []*int32
-	logits []int8
-
-	args [2]uintptr // of the call that every token makes
-
-	// abort is the C string "" or "\x01" that the abort callback looks at.
-	abort *atomic.Uint32
+	args [5]uintptr // of call
 }
 
-var _ node.Context = (*kvContext)(nil)
+var _ llamacpp.RawContext = (*kvContext)(nil)
 
-// NewContext implements node.Model.
-func (m *model) NewContext(o node.ContextOptions) (node.Context, error) {
-	o, err := fit.Options(o, m.info.NCtxTrain)
-	if err != nil {
-		return nil, err
-	}
+// Context implements llamacpp.RawModel. abort as a string: every machine of
+// this file's build line is little-endian.
+func (m *model) Context(o node.ContextOptions, abort *atomic.Uint32) (llamacpp.RawContext, error) {
 	p := yzma.ContextDefaultParams()
 	p.TypeK, p.TypeV = yzma.GGMLType(fit.CacheTypes[o.KVTypeK]), yzma.GGMLType(fit.CacheTypes[o.KVTypeV])
 	switch o.FlashAttn {
@@ -71,93 +46,114 @@ func (m *model) NewContext(o node.ContextOptions) (node.Context, error) {
 	case "off":
 		p.FlashAttentionType = yzma.FlashAttentionTypeDisabled
 	}
-	if !yzma.SupportsGpuOffload() {
-		if err := m.shape.Context(o); err != nil {
-			return nil, err
-		}
-	}
 	p.NCtx, p.NSeqMax = uint32(fit.Padded(o.NCtx)*o.NSeq), uint32(o.NSeq)
 	p.NBatch, p.NUbatch = uint32(o.NBatch), uint32(o.NUbatch)
 	p.NThreads, p.NThreadsBatch = int32(o.Threads), int32(o.Threads)
 	p.NoPerf = 1
 	p.KVUnified = 0
 	p.NOutputsMax, p.NOutputsMaxPerSeq = 0, 0 // any row may ask for logits
-	return m.newContext(o, p)
-}
-
-func (m *model) newContext(o node.ContextOptions, p yzma.ContextParams) (*kvContext, error) {
-	c := &kvContext{m: m, o: o, abort: new(atomic.Uint32), next: make([]int32, o.NSeq), stream: make([]int32, o.NSeq), d: new(decodeCall)}
-	for s := range c.stream {
-		c.stream[s] = int32(s)
-	}
-	m.e.mu.Lock()
-	defer m.e.mu.Unlock()
-	why := m.e.log.Watch()
 	ptr, err := yzma.InitFromModel(m.ptr, p)
-	if reason := why(); err != nil {
-		if reason == "" {
-			reason = err.Error()
-		}
-		return nil, fmt.Errorf("no context of %d tokens * %d sequences: %s", o.NCtx, o.NSeq, reason)
-	}
-	c.ptr = ptr
-	m.users.Add(1)
-	if got := int(yzma.NCtxSeq(ptr)); got < o.NCtx {
-		c.Close()
-		return nil, fmt.Errorf("a context of %d tokens a sequence instead of %d", got, o.NCtx)
-	}
-	c.o.NBatch, c.o.NUbatch = int(yzma.NBatch(ptr)), int(yzma.NUBatch(ptr))
-	mem, err := yzma.GetMemory(ptr)
-	if err != nil || mem == 0 {
-		c.Close()
-		return nil, errors.New("the model keeps no memory of what it read")
-	}
-	c.mem = uintptr(mem)
-	if err := c.attachPool(); err != nil {
-		c.Close()
+	if err != nil {
 		return nil, err
 	}
-	purego.SyscallN(m.e.c.setAbort, uintptr(ptr), m.e.c.abortCallback, uintptr(unsafe.Pointer(c.abort)))
-	c.batchArrays(c.o.NBatch)
+	c := &kvContext{c: m.c, ptr: ptr, abort: abort}
+	mem, err := yzma.GetMemory(ptr)
+	if err == nil && mem == 0 {
+		err = errors.New("the model keeps no memory of what it read")
+	}
+	if err == nil {
+		c.mem = uintptr(mem)
+		err = c.attachPool(o.Threads)
+	}
+	if err != nil {
+		c.Free()
+		return nil, err
+	}
+	c.call(c.c.setAbort, uintptr(ptr), c.c.abortCallback, uintptr(unsafe.Pointer(abort)))
+	c.makeBatch(int(yzma.NBatch(ptr)))
 	return c, nil
 }
 
-func (c *kvContext) batchArrays(n int) {
-	c.token, c.pos, c.nSeq, c.seq = make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n)
-	c.seqPtr, c.logits, c.out = make([]*int32, n), make([]int8, n), make([]bool, n)
-	c.at, c.count = make([]int32, n), make([]int32, c.o.NSeq+1)
-	c.busy = make([]bool, c.o.NSeq)
+func (c *kvContext) makeBatch(n int) {
+	seq := make([]int32, n)
+	b := llamacpp.Batch{Token: make([]int32, n), Pos: make([]int32, n), Seq: make([]*int32, n), Logits: make([]int8, n)}
+	c.nSeq = make([]int32, n)
 	for i := range n {
-		c.nSeq[i], c.seqPtr[i] = 1, &c.seq[i]
+		c.nSeq[i], b.Seq[i] = 1, &seq[i]
 	}
-	c.d.ctx = c.ptr
-	c.d.batch = yzma.BatchData{
-		Token: (*yzma.Token)(unsafe.SliceData(c.token)), Pos: (*yzma.Pos)(unsafe.SliceData(c.pos)),
-		NSeqId: unsafe.SliceData(c.nSeq), SeqId: (**yzma.SeqId)(unsafe.Pointer(unsafe.SliceData(c.seqPtr))),
-		Logits: unsafe.SliceData(c.logits),
-	}
+	c.batch = b
+	c.d = &decodeCall{ctx: c.ptr, batch: yzma.BatchData{
+		Token: (*yzma.Token)(unsafe.SliceData(b.Token)), Pos: (*yzma.Pos)(unsafe.SliceData(b.Pos)),
+		NSeqId: unsafe.SliceData(c.nSeq), SeqId: (**yzma.SeqId)(unsafe.Pointer(unsafe.SliceData(b.Seq))),
+		Logits: unsafe.SliceData(b.Logits),
+	}}
 }
 
-func (c *kvContext) Options() node.ContextOptions { return c.o }
-
-// Abort implements node.Context; it may be called at any time, after Close too.
-func (c *kvContext) Abort(on bool) {
-	var v uint32
-	if on {
-		v = abortOn
-	}
-	c.abort.Store(v)
+func (c *kvContext) Sizes() (nCtx, nUbatch int) {
+	return int(yzma.NCtxSeq(c.ptr)), int(yzma.NUBatch(c.ptr))
 }
 
-// Close frees the context.
-func (c *kvContext) Close() error {
-	if c.ptr == 0 {
+func (c *kvContext) Batch() llamacpp.Batch { return c.batch }
+
+func (c *kvContext) Decode(rows int) int32 {
+	c.d.batch.NTokens = int32(rows)
+	ret := c.c.decodeBatch(c.d)
+	runtime.KeepAlive(c)
+	return ret
+}
+
+// call allocates nothing: purego lets its arguments go to the heap.
+func (c *kvContext) call(f uintptr, args ...uintptr) uintptr {
+	n := copy(c.args[:], args)
+	r, _, _ := purego.SyscallN(f, c.args[:n]...)
+	return r
+}
+
+func (c *kvContext) Logits(row int32, n int) []float32 {
+	r := c.call(c.c.getLogitsIth, uintptr(c.ptr), int32Arg(row))
+	if r == 0 {
 		return nil
 	}
+	return unsafe.Slice(*(**float32)(unsafe.Pointer(&r)), n)
+}
+
+func (c *kvContext) MaxPos(stream int32) int32 {
+	return int32(c.call(c.c.seqPosMax, c.mem, int32Arg(stream)))
+}
+
+func (c *kvContext) Remove(stream, from, to int32) bool {
+	return byte(c.call(c.c.seqRm, c.mem, int32Arg(stream), int32Arg(from), int32Arg(to))) != 0
+}
+
+func (c *kvContext) Copy(from, to int32) bool {
+	c.call(c.c.seqCp, c.mem, int32Arg(from), int32Arg(to), int32Arg(0), int32Arg(-1))
+	return true
+}
+
+func (c *kvContext) Add(stream, from, to, delta int32) bool {
+	c.call(c.c.seqAdd, c.mem, int32Arg(stream), int32Arg(from), int32Arg(to), int32Arg(delta))
+	return true
+}
+
+func (c *kvContext) CanShift() bool {
+	ok, err := yzma.MemoryCanShift(yzma.Memory(c.mem))
+	return err == nil && ok
+}
+
+func (c *kvContext) StateSize(stream int32) int {
+	return int(yzma.StateSeqGetSize(c.ptr, yzma.SeqId(stream)))
+}
+
+func (c *kvContext) State(to []byte, stream int32) int {
+	return int(yzma.StateSeqGetData(c.ptr, to, yzma.SeqId(stream)))
+}
+
+func (c *kvContext) SetState(b []byte, stream int32) int {
+	return int(yzma.StateSeqSetData(c.ptr, b, yzma.SeqId(stream)))
+}
+
+func (c *kvContext) Free() error {
 	err := yzma.Free(c.ptr)
-	c.ptr, c.mem = 0, 0
-	c.freePool()
-	c.d, c.token, c.pos, c.nSeq, c.seq, c.seqPtr, c.logits = nil, nil, nil, nil, nil, nil, nil
-	c.m.users.Add(-1)
+	yzma.ThreadpoolFree(c.pool)
 	return err
 }

@@ -8,7 +8,7 @@
 //
 // llama.cpp ends the process on many kinds of misuse (GGML_ASSERT, or a C++
 // exception, which cannot pass through Go). Everything of that kind that is
-// known is checked here before the call and is an error instead.
+// known is checked by node/llamacpp before the call and is an error instead.
 //
 // The foreign-function layer is loaded as soon as the program starts, so that
 // a program with this package needs libffi.so.8 (Debian: libffi8) on Linux. The

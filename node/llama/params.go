@@ -3,9 +3,6 @@
 package llama
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -13,6 +10,7 @@ import (
 	"github.com/ebitengine/purego"
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
+	"llama9/node/llamacpp"
 )
 
 // loads are the callers' progress functions by number: one C callback serves
@@ -47,14 +45,11 @@ func onProgress(f func(float32) bool) (callback, data uintptr, free func()) {
 	}
 }
 
-// modelParams turns o into llama_model_params; free when the load is over.
-func (e *engine) modelParams(ctx context.Context, o node.LoadOptions, progress func(float32)) (p yzma.ModelParams, free func(), err error) {
-	p = yzma.ModelDefaultParams()
+// load implements llamacpp.Library's Load.
+func (c *calls) load(file string, o node.LoadOptions, progress func(float32) bool) (llamacpp.RawModel, error) {
+	p := yzma.ModelDefaultParams()
 	if o.NGPULayers != 0 { // llama.cpp's default is -1: all
-		p.NGpuLayers = int32(max(-1, min(o.NGPULayers, 1<<30)))
-	}
-	if o.MainGPU < 0 || o.MainGPU > 1<<10 {
-		return p, nil, fmt.Errorf("main GPU %d: no such device", o.MainGPU)
+		p.NGpuLayers = int32(o.NGPULayers)
 	}
 	p.MainGpu = int32(o.MainGPU)
 	switch {
@@ -65,33 +60,14 @@ func (e *engine) modelParams(ctx context.Context, o node.LoadOptions, progress f
 	case o.Mlock:
 		p.LoadMode = yzma.LoadModeMmapMlock
 	}
-	var split []float32
-	if len(o.TensorSplit) > 0 {
-		n := int(yzma.MaxDevices())
-		if len(o.TensorSplit) > n {
-			return p, nil, fmt.Errorf("tensor split over %d devices; at most %d", len(o.TensorSplit), n)
-		}
-		var sum float32
-		for _, x := range o.TensorSplit {
-			if !(x >= 0) {
-				return p, nil, fmt.Errorf("tensor split %v", o.TensorSplit)
-			}
-			sum += x
-		}
-		if sum == 0 {
-			return p, nil, errors.New("tensor split gives nothing to any device")
-		}
-		// llama.cpp reads one number for each device there can be.
-		split = make([]float32, n)
-		copy(split, o.TensorSplit)
-		p.TensorSplit = unsafe.SliceData(split)
-	}
-	cb, data, drop := onProgress(func(x float32) bool {
-		if progress != nil {
-			progress(x)
-		}
-		return ctx.Err() == nil
-	})
+	p.TensorSplit = unsafe.SliceData(o.TensorSplit)
+	cb, data, drop := onProgress(progress)
+	defer drop()
 	p.ProgressCallback, p.ProgressCallbackUserData = cb, data
-	return p, func() { drop(); runtime.KeepAlive(split) }, nil
+	ptr, err := yzma.ModelLoadFromFile(file, p)
+	runtime.KeepAlive(o)
+	if err != nil {
+		return nil, err
+	}
+	return &model{c, ptr, uintptr(yzma.ModelGetVocab(ptr))}, nil
 }

@@ -18,11 +18,11 @@ const poolPoll = 0
 // their readers: the system then puts two threads on one core, each step waits
 // for both, and a stream on two cores was a tenth slower for being read.
 // A library that has no pools goes without.
-func (c *kvContext) attachPool() error {
-	if c.o.Threads < 2 {
+func (c *kvContext) attachPool(threads int) error {
+	if threads < 2 {
 		return nil
 	}
-	p := yzma.ThreadpoolParamsDefault(int32(c.o.Threads))
+	p := yzma.ThreadpoolParamsDefault(int32(threads))
 	p.Poll = poolPoll
 	pool, err := yzma.ThreadpoolNew(&p)
 	if errors.Is(err, yzma.ErrNoThreadpool) {
@@ -34,10 +34,4 @@ func (c *kvContext) attachPool() error {
 	c.pool = pool
 	yzma.AttachThreadpool(c.ptr, uintptr(pool), uintptr(pool))
 	return nil
-}
-
-// freePool ends the threads; the context is freed before.
-func (c *kvContext) freePool() {
-	yzma.ThreadpoolFree(c.pool)
-	c.pool = 0
 }

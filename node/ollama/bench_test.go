@@ -14,6 +14,7 @@ import (
 
 	demo "llama9/model"
 	"llama9/node"
+	"llama9/node/enginetest"
 )
 
 // BenchmarkBeside measures this engine and the default one in turns, in one
@@ -38,7 +39,7 @@ func BenchmarkBeside(b *testing.B) {
 		}
 		var models []node.Model
 		for _, e := range engines {
-			models = append(models, loadBy(b, e, file))
+			models = append(models, enginetest.Load(b, e, file))
 		}
 		b.Run(quant+"/prefill", func(b *testing.B) { beside(b, models, node.ContextOptions{NCtx: 512}, prefill) })
 		for _, n := range []int{1, 8, 32} {
@@ -56,7 +57,7 @@ func beside(b *testing.B, models []node.Model, o node.ContextOptions, work func(
 	defer runtime.UnlockOSThread()
 	var took [2]time.Duration
 	tokens := 0
-	contexts := []node.Context{newContext(b, models[0], o), newContext(b, models[1], o)}
+	contexts := []node.Context{enginetest.NewContext(b, models[0], o), enginetest.NewContext(b, models[1], o)}
 	for _, c := range contexts {
 		work(b, c) // the first is slower
 	}
@@ -81,12 +82,12 @@ func options(b *testing.B, e node.Engine, m node.Model, file string) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	repack = false
-	plain := loadBy(b, e, file)
+	plain := enginetest.Load(b, e, file)
 	repack = true
 	contexts := []node.Context{
-		newContext(b, m, node.ContextOptions{NCtx: 512, FlashAttn: "on"}),
-		newContext(b, m, node.ContextOptions{NCtx: 512, FlashAttn: "off"}),
-		newContext(b, plain, node.ContextOptions{NCtx: 512, FlashAttn: "on"}),
+		enginetest.NewContext(b, m, node.ContextOptions{NCtx: 512, FlashAttn: "on"}),
+		enginetest.NewContext(b, m, node.ContextOptions{NCtx: 512, FlashAttn: "off"}),
+		enginetest.NewContext(b, plain, node.ContextOptions{NCtx: 512, FlashAttn: "on"}),
 	}
 	var took [3]time.Duration
 	for b.Loop() {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"llama9/node"
+	"llama9/node/enginetest"
 	"llama9/node/llama"
 )
 
@@ -26,7 +27,7 @@ func openDefault(tb testing.TB) node.Engine {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return oneThread{e}
+	return e
 }
 
 // A speaker says a conversation greedily: each turn's text on top of all before.
@@ -74,8 +75,8 @@ const nearTie = 0.3
 // and from the same tokens before.
 func TestAsDefaultEngine(t *testing.T) {
 	other := openDefault(t)
-	file := demoFile(t)
-	a, b := loadBy(t, openEngine(t), file), loadBy(t, other, file)
+	file := enginetest.DemoFile(t)
+	a, b := enginetest.Load(t, openEngine(t), file), enginetest.Load(t, other, file)
 	same := 0
 	for _, flash := range []string{"off", "auto"} {
 		for _, turns := range [][]string{
@@ -84,7 +85,7 @@ func TestAsDefaultEngine(t *testing.T) {
 			{"Once upon a time", " The man said to his wife", " The end of it was"},
 		} {
 			o := node.ContextOptions{NCtx: 512, FlashAttn: flash}
-			x, y := &speaker{t, a, newContext(t, a, o)}, &speaker{t, b, newContext(t, b, o)}
+			x, y := &speaker{t, a, enginetest.NewContext(t, a, o)}, &speaker{t, b, enginetest.NewContext(t, b, o)}
 			for k, text := range turns {
 				ids, err := a.Tokenize(text, true)
 				ids2, err2 := b.Tokenize(text, true)

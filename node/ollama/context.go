@@ -6,7 +6,7 @@ package ollama
 import "C"
 
 import (
-	"fmt"
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"unsafe"
@@ -15,47 +15,23 @@ import (
 
 	"llama9/node"
 	"llama9/node/fit"
+	"llama9/node/llamacpp"
 )
 
-// A kvContext is a llama_context with its batch. Each sequence has a stream of
-// the cache of its own (kv_unified off): a row attends to the cells of its own
-// sequence only.
+// A kvContext is a llama_context with its batch.
 type kvContext struct {
-	m    *model
-	ptr  *C.struct_llama_context
-	pool *C.struct_ggml_threadpool // nil: none
-	o    node.ContextOptions
-	next []int32 // by sequence: the position that comes next
-
-	rows   int     // of the last Decode
-	out    []bool  // of the last Decode: whether row i has logits
-	at     []int32 // of the last Decode: where row i is in the batch
-	count  []int32 // of fill: rows by sequence
-	copied bool    // since the last Decode; see flush
-
-	// The batch, and its arrays as slices; they are C's.
-	pkg    *upstream.Batch
-	batch  *C.struct_llama_batch // the same
-	token  []C.llama_token
-	pos    []C.llama_pos
-	seq    []*C.llama_seq_id // each of one number
-	logits []C.int8_t
-
-	abort *atomic.Uint32 // the abort callback reads it
-	pin   runtime.Pinner // of abort
+	ptr   *C.struct_llama_context
+	mem   C.llama_memory_t
+	pool  *C.struct_ggml_threadpool // nil: none
+	pkg   *upstream.Batch
+	batch *C.struct_llama_batch // the same
+	pin   runtime.Pinner        // of what the abort callback reads
 }
 
-var _ node.Context = (*kvContext)(nil)
+var _ llamacpp.RawContext = (*kvContext)(nil)
 
-// NewContext implements node.Model.
-func (m *model) NewContext(o node.ContextOptions) (node.Context, error) {
-	o, err := fit.Options(o, m.info.NCtxTrain)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.shape.Context(o); err != nil {
-		return nil, err
-	}
+// Context implements llamacpp.RawModel.
+func (m *model) Context(o node.ContextOptions, abort *atomic.Uint32) (llamacpp.RawContext, error) {
 	p := C.llama_context_default_params()
 	p.type_k, p.type_v = fit.CacheTypes[o.KVTypeK], fit.CacheTypes[o.KVTypeV]
 	switch o.FlashAttn {
@@ -70,74 +46,88 @@ func (m *model) NewContext(o node.ContextOptions) (node.Context, error) {
 	p.n_batch, p.n_ubatch = C.uint32_t(o.NBatch), C.uint32_t(o.NUbatch)
 	p.n_threads, p.n_threads_batch = C.int32_t(o.Threads), C.int32_t(o.Threads)
 	p.no_perf, p.kv_unified = true, false
-	return m.newContext(o, p)
-}
-
-func (m *model) newContext(o node.ContextOptions, p C.struct_llama_context_params) (*kvContext, error) {
-	c := &kvContext{m: m, o: o, abort: new(atomic.Uint32), next: make([]int32, o.NSeq)}
-	m.e.mu.Lock()
-	defer m.e.mu.Unlock()
-	c.pin.Pin(c.abort)
-	why := m.e.log.Watch()
-	c.ptr = C.l9_context(m.ptr, p, unsafe.Pointer(c.abort))
-	if reason := why(); c.ptr == nil {
+	c := &kvContext{}
+	c.pin.Pin(abort)
+	c.ptr = C.l9_context(m.ptr, p, unsafe.Pointer(abort))
+	if c.ptr == nil {
 		c.pin.Unpin()
-		if reason == "" {
-			reason = "llama.cpp makes none"
-		}
-		return nil, fmt.Errorf("no context of %d tokens * %d sequences: %s", o.NCtx, o.NSeq, reason)
+		return nil, errors.New("llama.cpp makes none")
 	}
-	m.users.Add(1)
-	c.o.NBatch, c.o.NUbatch = int(C.llama_n_batch(c.ptr)), int(C.llama_n_ubatch(c.ptr))
-	if err := c.makeBatch(c.o.NBatch); err != nil {
-		c.Close()
+	b, err := upstream.NewBatch(int(C.llama_n_batch(c.ptr)), 1, 0)
+	if c.mem = C.llama_get_memory(c.ptr); err == nil && c.mem == nil {
+		err = errors.New("the model keeps no memory of what it read")
+	}
+	if err != nil {
+		c.Free()
 		return nil, err
 	}
-	if got := int(C.llama_n_ctx_seq(c.ptr)); got < o.NCtx {
-		c.Close()
-		return nil, fmt.Errorf("a context of %d tokens a sequence instead of %d", got, o.NCtx)
-	}
-	if C.llama_get_memory(c.ptr) == nil {
-		c.Close()
-		return nil, fmt.Errorf("architecture %s keeps no memory of what it read", m.info.Arch)
-	}
+	c.pkg, c.batch = b, batchOf(b)
 	if o.Threads > 1 {
 		c.pool = C.l9_pool(c.ptr, C.int(o.Threads))
 	}
 	return c, nil
 }
 
-func (c *kvContext) makeBatch(n int) error {
-	b, err := upstream.NewBatch(n, 1, 0)
-	if err != nil {
-		return err
-	}
-	c.pkg, c.batch = b, batchOf(b)
-	c.token, c.pos = unsafe.Slice(c.batch.token, n), unsafe.Slice(c.batch.pos, n)
-	c.seq, c.logits = unsafe.Slice(c.batch.seq_id, n), unsafe.Slice(c.batch.logits, n)
+func (c *kvContext) Sizes() (nCtx, nUbatch int) {
+	return int(C.llama_n_ctx_seq(c.ptr)), int(C.llama_n_ubatch(c.ptr))
+}
+
+func (c *kvContext) Batch() llamacpp.Batch {
+	n := int(C.llama_n_batch(c.ptr))
 	for i := range unsafe.Slice(c.batch.n_seq_id, n) {
 		unsafe.Slice(c.batch.n_seq_id, n)[i] = 1
 	}
-	c.out, c.at, c.count = make([]bool, n), make([]int32, n), make([]int32, c.o.NSeq+1)
-	return nil
-}
-
-func (c *kvContext) Options() node.ContextOptions { return c.o }
-
-// Abort implements node.Context; it may be called at any time, after Close too.
-func (c *kvContext) Abort(on bool) {
-	var v uint32
-	if on {
-		v = 1
+	return llamacpp.Batch{
+		Token: unsafe.Slice((*int32)(c.batch.token), n), Pos: unsafe.Slice((*int32)(c.batch.pos), n),
+		Seq: unsafe.Slice((**int32)(unsafe.Pointer(c.batch.seq_id)), n), Logits: unsafe.Slice((*int8)(c.batch.logits), n),
 	}
-	c.abort.Store(v)
 }
 
-// Close frees the context.
-func (c *kvContext) Close() error {
-	if c.ptr == nil {
+func (c *kvContext) Decode(rows int) int32 {
+	c.batch.n_tokens = C.int32_t(rows)
+	return int32(C.l9_decode(c.ptr, *c.batch))
+}
+
+func (c *kvContext) Logits(row int32, n int) []float32 {
+	p := C.llama_get_logits_ith(c.ptr, C.int32_t(row))
+	if p == nil {
 		return nil
 	}
+	return unsafe.Slice((*float32)(p), n)
+}
+
+func (c *kvContext) MaxPos(stream int32) int32 {
+	return int32(C.llama_memory_seq_pos_max(c.mem, C.llama_seq_id(stream)))
+}
+
+func (c *kvContext) Remove(stream, from, to int32) bool {
+	return bool(C.l9_seq_rm(c.mem, C.llama_seq_id(stream), C.llama_pos(from), C.llama_pos(to)))
+}
+
+func (c *kvContext) Copy(from, to int32) bool {
+	return bool(C.l9_seq_cp(c.mem, C.llama_seq_id(from), C.llama_seq_id(to)))
+}
+
+func (c *kvContext) Add(stream, from, to, delta int32) bool {
+	return bool(C.l9_seq_add(c.mem, C.llama_seq_id(stream), C.llama_pos(from), C.llama_pos(to), C.llama_pos(delta)))
+}
+
+func (c *kvContext) CanShift() bool { return bool(C.llama_memory_can_shift(c.mem)) }
+
+func (c *kvContext) StateSize(stream int32) int {
+	return int(C.llama_state_seq_get_size(c.ptr, C.llama_seq_id(stream)))
+}
+
+func (c *kvContext) State(to []byte, stream int32) int {
+	return int(C.llama_state_seq_get_data(c.ptr, (*C.uint8_t)(unsafe.SliceData(to)), C.size_t(len(to)), C.llama_seq_id(stream)))
+}
+
+func (c *kvContext) SetState(b []byte, stream int32) int {
+	return int(C.l9_set_state(c.ptr, (*C.uint8_t)(unsafe.SliceData(b)), C.size_t(len(b)), C.llama_seq_id(stream)))
+}
+
+// Free frees the context first: its threads are at work for it.
+func (c *kvContext) Free() error {
 	C.llama_free(c.ptr)
 	if c.pool != nil {
 		C.ggml_threadpool_free(c.pool)
@@ -146,9 +136,5 @@ func (c *kvContext) Close() error {
 		c.pkg.Free()
 	}
 	c.pin.Unpin()
-	c.ptr, c.pool = nil, nil
-	c.pkg, c.batch = nil, nil
-	c.token, c.pos, c.seq, c.logits = nil, nil, nil, nil
-	c.m.users.Add(-1)
 	return nil
 }

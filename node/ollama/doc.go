@@ -11,8 +11,7 @@
 // a load or a decode, lock a model in memory, read states or metadata, and it
 // copies the logits of each token. A C++ exception cannot pass through Go, so
 // each call that can throw goes through shim.cpp, which makes an error of it.
-// The conformance suite, the bounds and the readers of files are those of the
-// default engine.
+// All but the calls is node/llamacpp's, as is the default engine's.
 //
 // Module archives lack three headers that it includes: nlohmann/json, which
 // the script finds or fetches, and two readers of sound and pictures, in whose

@@ -82,16 +82,16 @@ int32_t l9_decode(struct llama_context *c, struct llama_batch b) {
 	return guarded([&] { return llama_decode(c, b); }, (int32_t)L9_THREW);
 }
 
-bool l9_seq_rm(struct llama_context *c, llama_seq_id s, llama_pos from, llama_pos to) {
-	return guarded([&] { return llama_memory_seq_rm(llama_get_memory(c), s, from, to); }, false);
+bool l9_seq_rm(llama_memory_t m, llama_seq_id s, llama_pos from, llama_pos to) {
+	return guarded([&] { return llama_memory_seq_rm(m, s, from, to); }, false);
 }
 
-bool l9_seq_cp(struct llama_context *c, llama_seq_id from, llama_seq_id to) {
-	return guarded([&] { llama_memory_seq_cp(llama_get_memory(c), from, to, 0, -1); return true; }, false);
+bool l9_seq_cp(llama_memory_t m, llama_seq_id from, llama_seq_id to) {
+	return guarded([&] { llama_memory_seq_cp(m, from, to, 0, -1); return true; }, false);
 }
 
-bool l9_seq_add(struct llama_context *c, llama_seq_id s, llama_pos from, llama_pos to, llama_pos delta) {
-	return guarded([&] { llama_memory_seq_add(llama_get_memory(c), s, from, to, delta); return true; }, false);
+bool l9_seq_add(llama_memory_t m, llama_seq_id s, llama_pos from, llama_pos to, llama_pos delta) {
+	return guarded([&] { llama_memory_seq_add(m, s, from, to, delta); return true; }, false);
 }
 
 size_t l9_set_state(struct llama_context *c, const uint8_t *b, size_t n, llama_seq_id s) {
@@ -127,15 +127,15 @@ struct llama_sampler *l9_dry(const struct llama_vocab *v, int32_t n_ctx_train, f
 
 // A sampler may point the array to memory of its own; what it left is copied
 // back to where the caller has it.
-size_t l9_apply(struct llama_sampler *s, llama_token_data *data, size_t n, bool sorted, bool *now_sorted) {
-	llama_token_data_array a = {data, n, -1, sorted};
+size_t l9_apply(struct llama_sampler *s, llama_token_data *data, size_t n, bool *sorted) {
+	llama_token_data_array a = {data, n, -1, *sorted};
 	if (!guarded([&] { llama_sampler_apply(s, &a); return true; }, false))
 		return n;
 	if (a.size > n)
 		a.size = n;
 	if (a.data != data)
 		memmove(data, a.data, a.size * sizeof *data);
-	*now_sorted = a.sorted;
+	*sorted = a.sorted;
 	return a.size;
 }
 

@@ -17,9 +17,9 @@ bool l9_is_set(void *flag);
 struct llama_model *l9_load(const char *file, struct llama_model_params p, uintptr_t progress);
 struct llama_context *l9_context(struct llama_model *m, struct llama_context_params p, void *abort_flag);
 int32_t l9_decode(struct llama_context *c, struct llama_batch b);
-bool l9_seq_rm(struct llama_context *c, llama_seq_id s, llama_pos from, llama_pos to);
-bool l9_seq_cp(struct llama_context *c, llama_seq_id from, llama_seq_id to);
-bool l9_seq_add(struct llama_context *c, llama_seq_id s, llama_pos from, llama_pos to, llama_pos delta);
+bool l9_seq_rm(llama_memory_t m, llama_seq_id s, llama_pos from, llama_pos to);
+bool l9_seq_cp(llama_memory_t m, llama_seq_id from, llama_seq_id to);
+bool l9_seq_add(llama_memory_t m, llama_seq_id s, llama_pos from, llama_pos to, llama_pos delta);
 size_t l9_set_state(struct llama_context *c, const uint8_t *b, size_t n, llama_seq_id s);
 struct ggml_threadpool *l9_pool(struct llama_context *c, int threads);
 
@@ -28,7 +28,7 @@ int32_t l9_piece(const struct llama_vocab *v, llama_token t, char *to, int32_t r
 
 struct llama_sampler *l9_grammar(const struct llama_vocab *v, const char *text);
 struct llama_sampler *l9_dry(const struct llama_vocab *v, int32_t n_ctx_train, float multiplier, float base, int32_t allowed, int32_t last, const char **breakers, size_t n);
-size_t l9_apply(struct llama_sampler *s, llama_token_data *data, size_t n, bool sorted, bool *now_sorted);
+size_t l9_apply(struct llama_sampler *s, llama_token_data *data, size_t n, bool *sorted);
 bool l9_accept(struct llama_sampler *s, llama_token t);
 
 #ifdef __cplusplus

@@ -35,12 +35,3 @@ func upstreamModel(ptr *C.struct_llama_model) *upstream.Model {
 func batchOf(b *upstream.Batch) *C.struct_llama_batch {
 	return (*C.struct_llama_batch)(unsafe.Pointer(b))
 }
-
-// ends tells of each token whether it ends a text.
-func ends(m *upstream.Model) []bool {
-	eog := make([]bool, m.NumVocab())
-	for t := range eog {
-		eog[t] = m.TokenIsEog(t)
-	}
-	return eog
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/ollama/ollama/ml"
 
 	"llama9/node"
+	"llama9/node/enginetest"
 )
 
 // What the package keeps to itself is where upstream.go takes it from.
@@ -39,8 +40,8 @@ func TestUpstreamLayout(t *testing.T) {
 // The engine says what the package says by itself: the vocabulary, the tokens
 // of a text, and a greedy text, to the bit.
 func TestAsUpstream(t *testing.T) {
-	e, file := openEngine(t), demoFile(t)
-	m := loadBy(t, e, file)
+	e, file := openEngine(t), enginetest.DemoFile(t)
+	m := enginetest.Load(t, e, file)
 	pkg, err := upstream.LoadModelFromFile(file, upstream.ModelParams{UseMmap: true})
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func TestAsUpstream(t *testing.T) {
 			t.Errorf("token %d: %q, and %q by the package", id, piece, got)
 		}
 	}
-	c := newContext(t, m, node.ContextOptions{NCtx: 512, FlashAttn: "off"})
+	c := enginetest.NewContext(t, m, node.ContextOptions{NCtx: 512, FlashAttn: "off"})
 	// The package has no way to free it.
 	other, err := upstream.NewContextWithModel(pkg, upstream.NewContextParams(512, 512, 1, 1, ml.FlashAttentionDisabled, ""))
 	if err != nil {

@@ -1,18 +1,19 @@
-//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
-
-package llama
+package llamacpp
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 
-	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
 )
 
 // moveCost is how much longer a byte of a state takes to move, out of a stream
 // and into another, than a byte of the weights takes to be read in a decode.
 const moveCost = 32
+
+// Stream is the stream of the cache that s is in; see arrange.
+func (c *kvContext) Stream(s node.Seq) int32 { return c.stream[s] }
 
 // arrange moves sequences to other streams where that pays. llama.cpp computes
 // rows of streams 0 1 2 at once, those of 0 2 4 one after the other, reading
@@ -40,9 +41,9 @@ func (c *kvContext) arrange(rows []node.Row) error {
 		return nil
 	}
 	c.debt += uint64(runs-1) * c.m.info.Bytes
-	at := c.window(busy, n)
-	var swaps [][2]int32 // streams
-	var cost uint64
+	at := window(busy, n)
+	c.swaps = c.swaps[:0]
+	tokens := int32(0)
 	from := 0
 	for to := at; to < at+n; to++ {
 		if busy[to] {
@@ -51,15 +52,16 @@ func (c *kvContext) arrange(rows []node.Row) error {
 		for !busy[from] || from >= at && from < at+n {
 			from++
 		}
-		swaps = append(swaps, [2]int32{int32(from), int32(to)})
-		cost += moveCost * (c.tokenBytes() * uint64(c.next[c.in(int32(from))]+c.next[c.in(int32(to))]))
+		c.swaps = append(c.swaps, [2]int32{int32(from), int32(to)})
+		tokens += c.next[c.in(int32(from))] + c.next[c.in(int32(to))]
 		from++
 	}
+	cost := moveCost * c.m.shape.CacheBytes(uint64(tokens), c.o.KVTypeK, c.o.KVTypeV)
 	if c.debt < cost || c.copied { // the copies come first, with this decode
 		return nil
 	}
 	c.debt = 0
-	for _, s := range swaps {
+	for _, s := range c.swaps {
 		if err := c.swap(c.in(s[0]), c.in(s[1])); err != nil {
 			return err
 		}
@@ -68,7 +70,7 @@ func (c *kvContext) arrange(rows []node.Row) error {
 }
 
 // window is the first of the n streams in a row that have most busy ones.
-func (c *kvContext) window(busy []bool, n int) int {
+func window(busy []bool, n int) int {
 	best, most := 0, -1
 	for at := 0; at+n <= len(busy); at++ {
 		in := 0
@@ -84,49 +86,31 @@ func (c *kvContext) window(busy []bool, n int) int {
 	return best
 }
 
-// in is the sequence in a stream.
-func (c *kvContext) in(stream int32) node.Seq {
-	for s, t := range c.stream {
-		if t == stream {
-			return node.Seq(s)
-		}
-	}
-	panic("a stream without a sequence")
-}
-
-// tokenBytes is what a token takes in a state.
-func (c *kvContext) tokenBytes() uint64 {
-	return c.m.shape.CacheBytes(1, c.o.KVTypeK, c.o.KVTypeV)
-}
+// in is the sequence in a stream; there always is one.
+func (c *kvContext) in(stream int32) node.Seq { return node.Seq(slices.Index(c.stream, stream)) }
 
 // swap lets two sequences change places. check has counted the rows of this
 // Decode into next already, so llama.cpp is asked what there is.
-func (c *kvContext) swap(a, b node.Seq) error {
+func (c *kvContext) swap(a, b node.Seq) (err error) {
+	seqs := [2]node.Seq{a, b}
 	var state [2][]byte
 	have := [2]int32{c.MaxPos(a) + 1, c.MaxPos(b) + 1}
-	for i, s := range []node.Seq{a, b} {
+	for i, s := range seqs {
 		if have[i] == 0 {
 			continue
 		}
-		raw, err := c.rawState(s, 0)
-		if err != nil {
-			return err
-		}
-		if state[i], err = c.strip(raw, int(c.stream[s]), uint32(have[i])); err != nil {
+		if state[i], err = c.stripped(s, have[i], 0); err != nil {
 			return err
 		}
 	}
-	for _, s := range []node.Seq{a, b} {
-		if ok, err := yzma.MemorySeqRm(yzma.Memory(c.mem), yzma.SeqId(c.stream[s]), -1, -1); err != nil || !ok {
+	for _, s := range seqs {
+		if !c.raw.Remove(c.stream[s], 0, -1) {
 			return errors.New("llama.cpp did not forget a sequence")
 		}
 	}
 	c.stream[a], c.stream[b] = c.stream[b], c.stream[a]
-	for i, s := range []node.Seq{a, b} {
-		if have[i] == 0 {
-			continue
-		}
-		if yzma.StateSeqSetData(c.ptr, c.dress(state[i]), yzma.SeqId(c.stream[s])) == 0 || c.MaxPos(s)+1 != have[i] {
+	for i, s := range seqs {
+		if have[i] > 0 && !c.put(state[i], s, have[i]) {
 			return fmt.Errorf("sequence %d was lost on the way to another stream", s)
 		}
 	}

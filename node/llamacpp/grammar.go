@@ -1,16 +1,10 @@
-//go:build ollama && cgoflags && cgo
-
-package ollama
-
-// #include "shim.h"
-import "C"
+package llamacpp
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"math"
-	"unsafe"
 
 	"llama9/node"
 	"llama9/node/gbnf"
@@ -39,20 +33,17 @@ func (m *model) NewGrammar(text string) (node.Grammar, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := C.CString(text)
-	defer C.free(unsafe.Pointer(b))
-	m.e.mu.Lock()
-	why := m.e.log.Watch()
-	s := C.l9_grammar(m.vocab, b)
-	reason := why()
-	m.e.mu.Unlock()
-	if s == nil {
-		if reason == "" {
-			reason = "llama.cpp cannot read it"
+	var raw RawSampler
+	if err := m.e.reason(func() (err error) {
+		var ok bool
+		if raw, ok = m.raw.Grammar(text); !ok {
+			err = errors.New("llama.cpp cannot read it")
 		}
-		return nil, errors.New("grammar: " + reason)
+		return err
+	}); err != nil {
+		return nil, fmt.Errorf("grammar: %w", err)
 	}
-	return &grammar{sampler: m.newSampler(s), one: node.Candidates{Data: make([]node.TokenData, 1)}, text: g, match: g.Matcher()}, nil
+	return &grammar{sampler: m.newSampler(raw), one: node.Candidates{Data: make([]node.TokenData, 1)}, text: g, match: g.Matcher()}, nil
 }
 
 // oneToken is the token that text, as <think>, stands for in a grammar.
@@ -64,19 +55,16 @@ func (m *model) oneToken(text string) (int32, bool) {
 	return ids[0], true
 }
 
-func (g *grammar) Apply(c *node.Candidates) { g.apply(c) }
-
 // Accept implements node.Grammar.
 func (g *grammar) Accept(t node.Token) error {
-	if g.ptr == nil {
+	if g.raw == nil {
 		return errors.New("grammar is closed")
 	}
-	if t < 0 || int(t) >= g.m.info.NVocab {
+	if !g.m.has(t) {
 		return fmt.Errorf("token %d: the vocabulary has %d", t, g.m.info.NVocab)
 	}
-	g.one.Data = g.one.Data[:1]
-	g.one.Data[0] = node.TokenData{ID: t}
-	g.apply(&g.one)
+	g.one.Data = append(g.one.Data[:0], node.TokenData{ID: t})
+	g.Apply(&g.one)
 	if len(g.one.Data) == 0 || math.IsInf(float64(g.one.Data[0].Logit), -1) || !g.accept(t) {
 		return fmt.Errorf("the grammar refuses token %d", t)
 	}

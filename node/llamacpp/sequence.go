@@ -1,17 +1,14 @@
-//go:build !nollama && (((linux || windows || darwin) && (amd64 || arm64)) || (linux && riscv64))
-
-package llama
+package llamacpp
 
 import (
 	"fmt"
 
-	"github.com/ebitengine/purego"
-	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
 )
 
-func (c *kvContext) seqOK(s node.Seq) error {
-	if c.ptr == 0 {
+// has refuses a sequence that is not one of the context's.
+func (c *kvContext) has(s node.Seq) error {
+	if c.raw == nil {
 		return errClosed
 	}
 	if s < 0 || int(s) >= c.o.NSeq {
@@ -20,23 +17,38 @@ func (c *kvContext) seqOK(s node.Seq) error {
 	return nil
 }
 
+// part gives positions from to to as llama.cpp counts them in s.
+func (c *kvContext) part(s node.Seq, from, to int32) (int32, int32) {
+	if to < 0 || to > c.next[s] {
+		to = c.next[s]
+	}
+	return max(from, 0), to
+}
+
+// MaxPos implements node.Context.
+func (c *kvContext) MaxPos(s node.Seq) int32 {
+	if c.has(s) != nil {
+		return -1
+	}
+	return c.raw.MaxPos(c.stream[s])
+}
+
 // CopySeq implements node.Context. Only whole sequences can be copied between
 // streams; a part is a whole that is cut afterwards.
 func (c *kvContext) CopySeq(src, dst node.Seq) error {
-	if err := c.seqOK(src); err != nil {
+	if err := c.has(src); err != nil {
 		return err
 	}
-	if err := c.seqOK(dst); err != nil {
+	if err := c.has(dst); err != nil || src == dst {
 		return err
-	}
-	if src == dst {
-		return nil
 	}
 	c.RemoveSeq(dst, 0, -1)
 	if c.next[src] == 0 {
 		return nil
 	}
-	purego.SyscallN(c.m.e.c.seqCp, c.mem, int32Arg(c.stream[src]), int32Arg(c.stream[dst]), int32Arg(0), int32Arg(-1))
+	if !c.raw.Copy(c.stream[src], c.stream[dst]) {
+		return fmt.Errorf("llama.cpp did not copy sequence %d", src)
+	}
 	c.copied = true
 	c.next[dst] = c.MaxPos(dst) + 1
 	if c.next[dst] != c.next[src] {
@@ -47,37 +59,30 @@ func (c *kvContext) CopySeq(src, dst node.Seq) error {
 
 // RemoveSeq implements node.Context.
 func (c *kvContext) RemoveSeq(s node.Seq, from, to int32) bool {
-	if c.seqOK(s) != nil {
+	if c.has(s) != nil {
 		return false
 	}
-	from = max(from, 0)
-	if to < 0 || to > c.next[s] {
-		to = c.next[s]
-	}
+	from, to = c.part(s, from, to)
 	if from >= to {
 		return true
 	}
-	end := to
 	if to == c.next[s] {
-		end = -1
+		to = -1
 	}
-	r, _, _ := purego.SyscallN(c.m.e.c.seqRm, c.mem, int32Arg(c.stream[s]), int32Arg(from), int32Arg(end))
+	ok := c.raw.Remove(c.stream[s], from, to)
 	c.next[s] = c.MaxPos(s) + 1
-	return byte(r) != 0
+	return ok
 }
 
 // ShiftSeq implements node.Context.
 func (c *kvContext) ShiftSeq(s node.Seq, from, to, delta int32) error {
-	if err := c.seqOK(s); err != nil {
+	if err := c.has(s); err != nil {
 		return err
 	}
 	if !c.CanShift() {
 		return fmt.Errorf("the memory of %s cannot shift", c.m.info.Arch)
 	}
-	from = max(from, 0)
-	if to < 0 || to > c.next[s] {
-		to = c.next[s]
-	}
+	from, to = c.part(s, from, to)
 	if from >= to || delta == 0 {
 		return nil
 	}
@@ -85,16 +90,12 @@ func (c *kvContext) ShiftSeq(s node.Seq, from, to, delta int32) error {
 	if int64(from)+int64(delta) < 0 || int64(to)+int64(delta) > int64(c.o.NCtx) {
 		return fmt.Errorf("positions %d to %d of sequence %d moved by %d leave the context of %d", from, to, s, delta, c.o.NCtx)
 	}
-	purego.SyscallN(c.m.e.c.seqAdd, c.mem, int32Arg(c.stream[s]), int32Arg(from), int32Arg(to), int32Arg(delta))
+	if !c.raw.Add(c.stream[s], from, to, delta) {
+		return fmt.Errorf("llama.cpp did not shift sequence %d", s)
+	}
 	c.next[s] = c.MaxPos(s) + 1
 	return nil
 }
 
 // CanShift implements node.Context.
-func (c *kvContext) CanShift() bool {
-	if c.ptr == 0 {
-		return false
-	}
-	ok, err := yzma.MemoryCanShift(yzma.Memory(c.mem))
-	return err == nil && ok
-}
+func (c *kvContext) CanShift() bool { return c.raw != nil && c.raw.CanShift() }
