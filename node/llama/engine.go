@@ -13,7 +13,7 @@ import (
 	yzma "github.com/hybridgroup/yzma/pkg/llama"
 	"llama9/node"
 	"llama9/node/cpplog"
-"llama9/node/llama/libffi"
+	"llama9/node/llama/libffi"
 	"llama9/node/llamacpp"
 )
 
