@@ -120,11 +120,13 @@ func (g fakeGrammar) Free()                    { g.freed() }
 type fakeChain struct {
 	m     node.Model
 	names []string
+	count []int32 // the whole numbers
 	stage []node.Chain
 	freed func()
 }
 
-func (c *fakeChain) add(name string, set func(p *styxfs.Params)) bool {
+func (c *fakeChain) add(name string, set func(p *styxfs.Params), count ...int32) bool {
+	c.count = append(c.count, count...)
 	p := styxfs.DefaultParams()
 	set(&p)
 	s, err := c.m.NewChain([]string{name}, &p)
@@ -157,11 +159,11 @@ func (c *fakeChain) Penalties(lastN int32, repeat, frequency, presence float32) 
 	return c.add("penalties", func(p *styxfs.Params) {
 		p.RepeatLastN, p.RepeatPenalty = int(lastN), float64(repeat)
 		p.FrequencyPenalty, p.PresencePenalty = float64(frequency), float64(presence)
-	})
+	}, lastN)
 }
 
 func (c *fakeChain) Dry(multiplier, base float32, allowed, lastN int32, breakers []string) bool {
-	return c.add("dry", func(*styxfs.Params) {})
+	return c.add("dry", func(*styxfs.Params) {}, allowed, lastN)
 }
 
 func (c *fakeChain) TopNSigma(n float32) bool {
@@ -169,19 +171,19 @@ func (c *fakeChain) TopNSigma(n float32) bool {
 }
 
 func (c *fakeChain) TopK(k int32) bool {
-	return c.add("top_k", func(p *styxfs.Params) { p.TopK = int(k) })
+	return c.add("top_k", func(p *styxfs.Params) { p.TopK = int(k) }, k)
 }
 
 func (c *fakeChain) Typical(x float32, keep int32) bool {
-	return c.add("typ_p", func(p *styxfs.Params) { p.TypicalP, p.MinKeep = float64(x), int(keep) })
+	return c.add("typ_p", func(p *styxfs.Params) { p.TypicalP, p.MinKeep = float64(x), int(keep) }, keep)
 }
 
 func (c *fakeChain) TopP(x float32, keep int32) bool {
-	return c.add("top_p", func(p *styxfs.Params) { p.TopP, p.MinKeep = float64(x), int(keep) })
+	return c.add("top_p", func(p *styxfs.Params) { p.TopP, p.MinKeep = float64(x), int(keep) }, keep)
 }
 
 func (c *fakeChain) MinP(x float32, keep int32) bool {
-	return c.add("min_p", func(p *styxfs.Params) { p.MinP, p.MinKeep = float64(x), int(keep) })
+	return c.add("min_p", func(p *styxfs.Params) { p.MinP, p.MinKeep = float64(x), int(keep) }, keep)
 }
 
 func (c *fakeChain) Temperature(t, dynRange, dynExponent float32) bool {

@@ -155,24 +155,26 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Stages that would do nothing are left out.
+// Stages that would do nothing are left out, and numbers are such as C takes.
 func TestStages(t *testing.T) {
 	l := newLibrary(t, 0, true)
 	m := enginetest.Load(t, l.engine(), enginetest.DemoFile(t))
 	all := []string{"logit_bias", "penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "temperature"}
 	idle := styxfs.Params{RepeatLastN: 64, RepeatPenalty: 1, DryPenaltyLastN: -1, DryBase: 1.75, TypicalP: 1, TopP: 1}
-	busy := styxfs.Params{RepeatLastN: -1, PresencePenalty: 1, DryMultiplier: 1, DryPenaltyLastN: -1, DryBase: 1.75, IgnoreEOS: true, TopNSigma: 1, TopK: 1, MinP: 0.1, Temperature: 1}
+	busy := styxfs.Params{RepeatLastN: -1, PresencePenalty: 1, MinKeep: math.MaxInt, DryMultiplier: 1, DryAllowedLength: -1, DryPenaltyLastN: 9, DryBase: 1.75, IgnoreEOS: true, TopNSigma: 1, TopK: 1, MinP: 0.1, Temperature: 1}
+	train, most := int32(m.Info().NCtxTrain), int32(math.MaxInt32)
 	for _, test := range []struct {
-		p    styxfs.Params
-		want []string
-	}{{idle, nil}, {busy, all}} {
+		p     styxfs.Params
+		want  []string
+		count []int32
+	}{{idle, nil, nil}, {busy, all, []int32{train, 0, 9, most, most, most, most}}} {
 		c, err := m.NewChain(all, &test.p)
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Close()
-		if got := l.chain.names; !slices.Equal(got, test.want) {
-			t.Errorf("%v, want %v", got, test.want)
+		if got := l.chain; !slices.Equal(got.names, test.want) || !slices.Equal(got.count, test.count) {
+			t.Errorf("%v %v, want %v %v", got.names, got.count, test.want, test.count)
 		}
 	}
 }
