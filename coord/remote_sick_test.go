@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -365,16 +366,25 @@ func TestRemoteNoNode(t *testing.T) {
 				t.Errorf("turn: %v", err)
 			}
 			ln.Close()
-			none := NewRemote(RemoteConfig{Addr: ln.Addr().String(), Dial: patience})
-			if _, err := none.Probe(t.Context()); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "refused") {
-				t.Errorf("no server at all: %v", err)
-			}
 			r.Close()
 			all.Wait()
 			if _, err := r.Probe(t.Context()); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "unmounted") {
 				t.Errorf("after Close: %v", err)
 			}
 		})
+	}
+	// No server at all: a socket of one that is gone, which nobody else takes,
+	// as may be with a port.
+	path := filepath.Join(t.TempDir(), "s")
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.SetUnlinkOnClose(false)
+	ln.Close()
+	none := NewRemote(RemoteConfig{Addr: "unix!" + path, Dial: patience})
+	if _, err := none.Probe(t.Context()); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("no server at all: %v", err)
 	}
 	if _, err := NewRemote(RemoteConfig{Addr: "tcp!a!b!c"}).Probe(t.Context()); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "bad address") {
 		t.Error(err)
