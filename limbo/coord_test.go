@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -82,4 +83,13 @@ func TestMountedCoordinator(t *testing.T) {
 	c := serve(t, "coord", "--node", "a="+a.addr)
 	out, err := i.exec(t, "test/mountedtest $a $b\n", c.addr, b.addr)
 	checked(t, out, err, 21)
+}
+
+// TestAskMany: llama9/ask of two nodes by the coordinator in Limbo and by the
+// one in Go.
+func TestAskMany(t *testing.T) {
+	i := findInferno(t)
+	a, b := node(t, "5ms"), node(t, "5ms")
+	c := serve(t, "coord", "--node", "a="+a.addr, "--node", "b="+b.addr)
+	script(t, i, "many", 14, a.addr, b.addr, c.addr, a.pid(), b.pid(), "/n/local"+filepath.Join(t.TempDir(), "answer"))
 }

@@ -55,10 +55,15 @@ DisNode.redial(n: self ref DisNode): string
 {
 	if(n.addr == nil)
 		return n.dir + ": mounted by another, no address to dial";
+	job := ref Job(0);
 	reply := chan[1] of (string, string);
 	pid := chan of int;
 	spawn connect(n, pid, reply);
-	return wait(<-pid, reply, Timeout, n.addr).t1;
+	p := <-pid;
+	err := wait(job, reply, Timeout, n.addr).t1;
+	if(job.over)
+		kill(p);	# it would mount what nobody wants; nobody else uses its connection
+	return err;
 }
 
 connect(n: ref DisNode, pid: chan of int, reply: chan of (string, string))

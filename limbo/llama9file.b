@@ -5,7 +5,7 @@
 Read, Write, Commit: con iota;
 
 # how long a stream that nobody wants must have been silent for its reader to be
-# killed, in milliseconds
+# killed, in milliseconds, twice
 Quiet: con 500;
 
 slurp(file: string, ms: int): (string, string)
@@ -26,24 +26,34 @@ commit(file: string, mode: int, text: array of byte): string
 	return rpc(Commit, file, Sys->ORDWR|mode, text, Timeout).t1;
 }
 
+# What a proc shares with who waits for it. One that reads a mount is not killed
+# when it is late: where answers arrive at the moment that emu interrupts it,
+# those of others can be lost with its own. It ends when its server speaks.
+Job: adt
+{
+	over:	int;		# nobody waits any more
+};
+
 rpc(op: int, file: string, mode: int, text: array of byte, ms: int): (string, string)
 {
-	pid := chan of int;
+	job := ref Job(0);
 	reply := chan[1] of (string, string);
-	spawn work(op, file, mode, text, pid, reply);
-	return wait(<-pid, reply, ms, file);
+	spawn work(op, file, mode, text, job, reply);
+	return wait(job, reply, ms, file);
 }
 
-# work does it with descriptors of its own: where a server hangs, a proc that was
-# killed stays until it answers, and would keep the program's pipes open.
-work(op: int, file: string, mode: int, text: array of byte, pid: chan of int, reply: chan of (string, string))
+# work does it with descriptors of its own, as it may stay for long, and would
+# keep the program's pipes open.
+work(op: int, file: string, mode: int, text: array of byte, job: ref Job, reply: chan of (string, string))
 {
-	pid <-= sys->pctl(Sys->NEWFD, nil);
+	sys->pctl(Sys->NEWFD, nil);
 	fd := sys->open(file, mode);
 	if(fd == nil){
 		reply <-= (nil, sys->sprint("%r"));
 		return;
 	}
+	if(job.over)
+		return;
 	if(op != Read && sys->write(fd, text, len text) != len text){
 		reply <-= (nil, sys->sprint("%s: %r", file));
 		return;
@@ -55,7 +65,7 @@ work(op: int, file: string, mode: int, text: array of byte, pid: chan of int, re
 	}
 	all: array of byte;
 	buf := array[Sys->ATOMICIO] of byte;
-	while((n := sys->read(fd, buf, len buf)) > 0 && op == Read)
+	while((n := sys->read(fd, buf, len buf)) > 0 && op == Read && !job.over)
 		all = cat(all, buf[0:n]);
 	if(n < 0){
 		reply <-= (nil, sys->sprint("%s: %r", file));
@@ -65,8 +75,8 @@ work(op: int, file: string, mode: int, text: array of byte, pid: chan of int, re
 	reply <-= (string all, nil);
 }
 
-# wait gives what proc pid replies, or kills it after ms milliseconds.
-wait(pid: int, reply: chan of (string, string), ms: int, what: string): (string, string)
+# wait gives what a proc replies in ms milliseconds.
+wait(job: ref Job, reply: chan of (string, string), ms: int, what: string): (string, string)
 {
 	late := chan[1] of int;
 	timer := after(ms, late);
@@ -75,7 +85,7 @@ wait(pid: int, reply: chan of (string, string), ms: int, what: string): (string,
 		kill(timer);
 		return r;
 	<-late =>
-		kill(pid);
+		job.over = 1;
 		return (nil, sys->sprint("%s: no answer in %d ms", what, ms));
 	}
 }
@@ -120,9 +130,10 @@ Flow: adt
 {
 	c:	chan of (array of byte, string);
 	gone:	chan of int;
-	over:	int;		# nobody wants it
+	job:	ref Job;
 	reading:	int;
 	count:	int;		# of reads
+	hung:	int;		# pulse ends it, and not the reader
 };
 
 # follow is a Stream of what file gives, in lines or as it comes.
@@ -131,16 +142,16 @@ follow(file: string, lines: int): (ref Stream, string)
 	(life, end, err) := lifeline();
 	if(err != nil)
 		return (nil, err);
-	f := ref Flow(chan of (array of byte, string), chan of int, 0, 0, 0);
-	pid := chan of int;
+	f := ref Flow(chan of (array of byte, string), chan of int, ref Job(0), 0, 0, 0);
+	pid := chan[1] of int;
 	opened := chan[1] of (string, string);
 	spawn reader(f, file, lines, pid, opened);
-	r := <-pid;
-	(nil, err) = wait(r, opened, Timeout, file);
+	(nil, err) = wait(f.job, opened, Timeout, file);
 	if(err != nil)
 		return (nil, err);
-	spawn pulse(f, r, file, pid);
-	spawn watch(f, r, <-pid, end);
+	r := <-pid;
+	spawn pulse(f, file, pid);
+	spawn watch(f, r, <-pid, file, end);
 	return (ref Stream(f.c, life, nil), nil);
 }
 
@@ -153,6 +164,8 @@ reader(f: ref Flow, file: string, lines: int, pid: chan of int, opened: chan of 
 		return;
 	}
 	opened <-= (nil, nil);
+	if(f.job.over)
+		return;
 	line: array of byte;
 	for(;;){
 		buf := array[Sys->ATOMICIO] of byte;
@@ -160,6 +173,8 @@ reader(f: ref Flow, file: string, lines: int, pid: chan of int, opened: chan of 
 		n := sys->read(fd, buf, len buf);
 		f.reading = 0;
 		f.count++;
+		if(f.hung)
+			return;
 		if(n <= 0){
 			err: string;
 			if(n < 0)
@@ -203,43 +218,59 @@ finish(f: ref Flow, err: string)
 		;
 }
 
-# watch waits for the Stream to be dropped, and ends the others. The reader is
-# not killed while anything comes: where answers arrive on a mount at the moment
-# that emu interrupts one of its procs, it can lose them, another's too, or the
-# kill. A piece that comes shows the reader that it can go.
-watch(f: ref Flow, reader, pulse: int, end: ref Sys->FD)
+# watch waits for the Stream to be dropped, and ends the others. The reader
+# learns it by what comes, also from a server that hangs now. Only where nothing
+# comes from one that answers it is killed, a while after that answer.
+watch(f: ref Flow, reader, pulse: int, file: string, end: ref Sys->FD)
 {
 	sys->read(end, array[1] of byte, 1);
-	f.over = 1;
-	kill(pulse);
+	f.job.over = 1;
 	(prog, nil) := sys->stat("/prog");
+	if(prog >= 0)
+		kill(pulse);
+	if(f.hung){
+		if(prog < 0)
+			f.gone <-= 1;
+		return;
+	}
+	if(told(f))
+		return;
+	(nil, err) := slurp(parent(file) + "/status", Timeout);
+	if(err == nil && prog >= 0){
+		if(!told(f))
+			kill(reader);
+	}else
+		f.gone <-= 1;
+}
+
+# told is 1 when the reader has heard in time that nobody wants it.
+told(f: ref Flow): int
+{
 	silent := chan[1] of int;
 	timer := after(Quiet, silent);
 	alt{
 	f.gone <-= 1 =>
 		kill(timer);
+		return 1;
 	<-silent =>
-		if(prog >= 0)
-			kill(reader);
-		else
-			f.gone <-= 1;
+		return 0;
 	}
 }
 
 # pulse looks after a server that has long said nothing: it may think, or hang.
-pulse(f: ref Flow, reader: int, file: string, pid: chan of int)
+pulse(f: ref Flow, file: string, pid: chan of int)
 {
 	pid <-= sys->pctl(Sys->NEWFD, nil);
 	for(;;){
 		n := f.count;
 		sys->sleep(Timeout);
-		if(f.over)
+		if(f.job.over)
 			return;
 		if(!f.reading || f.count != n)
 			continue;
 		(nil, err) := slurp(parent(file) + "/status", Timeout);
-		if(err != nil && f.reading && f.count == n){
-			kill(reader);
+		if(err != nil && f.reading && f.count == n && !f.job.over){
+			f.hung = 1;
 			finish(f, err);
 			return;
 		}

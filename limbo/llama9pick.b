@@ -44,9 +44,9 @@ choose(s: ref Set, but: list of string): (int, string)
 	}
 	case s.strategy {
 	Random =>
-		return (up[rand->rand(n)], nil);
+		return (up[below(n)], nil);
 	WeightedRandom =>
-		w := rand->rand(all);
+		w := below(all);
 		for(i = 0; i < n-1; i++)
 			if((w -= s.nodes[up[i]].m.weight) < 0)
 				break;
@@ -69,6 +69,16 @@ choose(s: ref Set, but: list of string): (int, string)
 		i = 0;
 	s.last = up[i];
 	return (up[i], nil);
+}
+
+# below is a random number from 0 to n-1. There are Infernos whose rand gives
+# negative ones too.
+below(n: int): int
+{
+	r := rand->rand(n);
+	if(r < 0)
+		return -r;
+	return r;
 }
 
 among(s: string, l: list of string): int

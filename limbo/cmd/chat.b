@@ -47,14 +47,15 @@ init(nil: ref Draw->Context, argv: list of string)
 		arg->usage();
 	arg = nil;
 
-	m := session(root, system, params);
+	(m, err) := session(root, system, params);
+	if(err != nil)
+		fail(err);
 	in := bufio->fopen(sys->fildes(0), Bufio->OREAD);
 	while((line := in.gets('\n')) != nil){
 		if(line[len line - 1] == '\n')
 			line = line[0:len line - 1];
 		if(line == nil)
 			continue;
-		err: string;
 		if(line[0] == '/')
 			err = command(m, line[1:]);
 		else

@@ -12,11 +12,11 @@ begin()
 }
 
 # session makes a session; params are 'name value', the last first.
-session(root, system: string, params: list of string): ref ModelContext
+session(root, system: string, params: list of string): (ref ModelContext, string)
 {
 	(m, err) := ModelContext.new(root);
 	if(err != nil)
-		fail(err);
+		return (nil, err);
 	# who interrupts it wants no more
 	err = m.set("onclose" :: "cancel" :: nil);
 	l: list of string;
@@ -28,9 +28,9 @@ session(root, system: string, params: list of string): ref ModelContext
 		err = m.system(system);
 	if(err != nil){
 		m.close();
-		fail(err);
+		return (nil, err);
 	}
-	return m;
+	return (m, nil);
 }
 
 parameter(m: ref ModelContext, line: string): string
@@ -49,8 +49,15 @@ say(m: ref ModelContext, prompt: array of byte): string
 		return err;
 	s: ref Stream;
 	(s, err) = m.answer();
-	if(err != nil)
-		return err;
+	if(err == nil)
+		err = copy(s);
+	return err;
+}
+
+# copy writes what comes, and ends its last line.
+copy(s: ref Stream): string
+{
+	err: string;
 	stdout := sys->fildes(1);
 	nl := 1;
 	for(;;){
