@@ -20,7 +20,7 @@ import (
 type RemoteConfig struct {
 	Addr    string
 	Options mnt.Options   // of every connection; Uname is for what no user asks for
-	Streams int           // connections that turns share; 0 is 8
+	Streams int           // connections that turns share; 0 is 4
 	Dial    time.Duration // from the dial to the node's first status; 0 is 5s
 	Setup   time.Duration // for an answer that takes a healthy node no time; 0 is 5s
 	Linger  time.Duration // for the node to end a turn that was cancelled; 0 is 2s
@@ -65,7 +65,7 @@ var (
 // NewRemote makes a Remote; nothing is dialed yet.
 func NewRemote(c RemoteConfig) *Remote {
 	if c.Streams <= 0 {
-		c.Streams = 8
+		c.Streams = 4
 	}
 	c.Dial = cmp.Or(c.Dial, 5*time.Second)
 	c.Setup = cmp.Or(c.Setup, 5*time.Second)

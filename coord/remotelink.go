@@ -208,8 +208,14 @@ func (l *link) evict() {
 	}
 }
 
-// stream gives the link for a turn: one without turns, a new one while there
-// may be more, else the one with the fewest.
+// sharing is how many turns a link has before there is another one. Tokens
+// that come at once to turns of one link cost one write and one read, which is
+// most of what a token costs; what one turn can hold up is the transfer of a
+// message.
+const sharing = 8
+
+// stream gives the link for a turn: the one with the fewest, or a new one while
+// there may be more and all have their share.
 func (r *Remote) stream() *link {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,7 +225,7 @@ func (r *Remote) stream() *link {
 			best = l
 		}
 	}
-	if best == nil || best.turns > 0 && len(r.streams) < r.c.Streams {
+	if best == nil || best.turns >= sharing && len(r.streams) < r.c.Streams {
 		best = &link{r: r}
 		r.streams = append(r.streams, best)
 	}

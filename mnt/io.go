@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"runtime"
 
 	"llama9/ninep"
 )
@@ -150,6 +151,7 @@ func (c *Conn) lookup(tag uint16) (k *call, msize uint32) {
 func (c *Conn) writeLoop() {
 	defer c.loops.Done()
 	var w frameWriter
+	var g gathering
 	var batch, spare []*call
 	for {
 		c.mu.Lock()
@@ -164,6 +166,7 @@ func (c *Conn) writeLoop() {
 			spare = batch
 			select {
 			case <-c.kick:
+				c.gather(&g)
 				continue
 			case <-c.dead:
 				return
@@ -192,6 +195,34 @@ func (c *Conn) writeLoop() {
 			return
 		}
 	}
+}
+
+// A gathering is what decides whether it is worth it to let other goroutines
+// run before a write: they may be about to send something too, as those are
+// whose replies came with one read. While that brings nothing it is tried ever
+// more rarely, so that a lone call is not held up.
+type gathering struct{ skip, vain int }
+
+const mostSkip = 31
+
+// gather lets others add to the queue before it is written.
+func (c *Conn) gather(g *gathering) {
+	if g.skip > 0 {
+		g.skip--
+		return
+	}
+	before := c.queued()
+	runtime.Gosched()
+	if g.vain = min(2*g.vain+1, mostSkip); c.queued() > before {
+		g.vain = 0
+	}
+	g.skip = g.vain
+}
+
+func (c *Conn) queued() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue)
 }
 
 func (c *Conn) traceSent(k *call) {

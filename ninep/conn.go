@@ -60,7 +60,11 @@ type conn struct {
 	data    int                 // bytes of their data
 	cur     *request            // runs on the reader's goroutine
 	resets  bool                // the session is being ended
+	ready   line                // reads that were parked, for the pump
+	pumping bool                // it runs
 	out     output
+
+	gathering gathering
 }
 
 // watchTime is how long a request may keep the reader from reading, about.
@@ -144,7 +148,7 @@ func (c *conn) cancelAll() {
 	c.cancel(ErrHangup)
 	for _, r := range c.tags {
 		r.mute = true
-		r.ctx.cancel(context.Canceled)
+		c.stop(r)
 	}
 	if c.cur != nil {
 		c.cur.mute = true

@@ -13,10 +13,12 @@ type place struct {
 type openFile struct {
 	handle Handle
 	mode   OpenMode
-	reader Reader // these four are handle, where it can
+	reader Reader // these five are handle, where it can
 	waiter Waiter
 	writer Writer
 	dir    DirReader
+
+	notifier Notifier
 
 	// A directory's entries as read at offset 0; one Tread at a time.
 	entries []Stat
@@ -68,7 +70,7 @@ func (f *fid) start(r *request) bool {
 		}
 		if (r.op == opClunk || r.op == opRemove) && f.reads != nil {
 			for p := f.reads; p != nil; p = p.after {
-				p.ctx.cancel(context.Canceled)
+				p.ctx.c.stop(p)
 			}
 			f.drain = r
 			f.note(r)

@@ -30,8 +30,10 @@ import (
 //	    x
 //	  dir        drwxrwxrwx  100 files
 //	  hung       drwxrwxrwx  whose reads block until canceled
+//	  bell       -rw-rw-rw-  the pipe, as a Notifier; it is not listed
 type memFS struct {
 	root    *memNode
+	bell    *memNode
 	handles atomic.Int64 // open now
 	opens   atomic.Int64 // ever
 	closes  atomic.Int64
@@ -47,6 +49,7 @@ type memFS struct {
 	ended bool
 	fault error // read behind the end of the pipe
 	wake  chan struct{}
+	bells []Waker
 	log   []string
 	last  *Attach
 	cause []error // of each Close's context
@@ -90,6 +93,7 @@ func newMemFS() *memFS {
 		f.node(d, fmt.Sprintf("file%02d", i), 0666, "")
 	}
 	f.node(f.root, "hung", DMDIR|0777, "")
+	f.bell = &memNode{fs: f, up: f.root, st: Stat{Qid: Qid{Path: 1 << 32}, Mode: 0666, Name: "bell", Uid: "glenda", Gid: "sys", Muid: "glenda"}}
 	return f
 }
 
@@ -181,6 +185,9 @@ func (d memDir) Walk(ctx context.Context, name string) (Node, error) {
 	if k := d.kid(name); k != nil {
 		return k.as(), nil
 	}
+	if name == "bell" {
+		return d.fs.bell.as(), nil
+	}
 	return nil, ErrNotExist
 }
 
@@ -208,8 +215,11 @@ func (n memFile) Open(ctx context.Context, mode OpenMode) (Handle, error) {
 		n.mu.Unlock()
 	}
 	h := n.fs.open(n.memNode)
-	if n.st.Name == "pipe" {
+	switch n.st.Name {
+	case "pipe":
 		return memPipe{h}, nil
+	case "bell":
+		return memBell{memPipe{h}}, nil
 	}
 	return h, nil
 }
@@ -397,19 +407,54 @@ func (h memPipe) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	return len(p), nil
 }
 
+// A memBell is a memPipe that calls back.
+type memBell struct{ memPipe }
+
+func (h memBell) Notify(off int64, w Waker) bool {
+	h.used()
+	if off == badOffset {
+		panic("notify")
+	}
+	if h.Ready(off) {
+		return true
+	}
+	h.fs.mu.Lock()
+	h.fs.bells = append(h.fs.bells, w)
+	h.fs.mu.Unlock()
+	h.fs.entered <- "bell"
+	return h.Ready(off) // it may be woken, too
+}
+
+func (h memBell) Forget(w Waker) {
+	h.fs.mu.Lock()
+	defer h.fs.mu.Unlock()
+	h.fs.bells = slices.DeleteFunc(h.fs.bells, func(b Waker) bool { return b == w })
+}
+
+// badOffset is where a bell panics.
+const badOffset = 1 << 40
+
 // finish ends the pipe.
 func (f *memFS) finish(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended, f.fault = true, err
+	f.ring()
+}
+
+// ring wakes who waits for the pipe. mu is held.
+func (f *memFS) ring() {
 	close(f.wake)
 	f.wake = make(chan struct{})
+	for _, w := range f.bells {
+		w.Wake()
+	}
+	f.bells = nil
 }
 
 func (f *memFS) say(s string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pipe = append(f.pipe, s...)
-	close(f.wake)
-	f.wake = make(chan struct{})
+	f.ring()
 }

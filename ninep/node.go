@@ -156,6 +156,24 @@ type Waiter interface {
 	Ready(off int64) bool
 }
 
+// A Notifier is a Waiter that can call back, so that a read that blocks costs
+// no goroutine. Where Ready says true its ReadAt does not block, and this stays
+// so: what one reader was given another one gets too. The engine then calls
+// Notify in place of Wait.
+type Notifier interface {
+	Waiter
+	// Notify says what Ready says. Where that is false it wakes w, once,
+	// when it may be true; w may then come again.
+	Notify(off int64, w Waker) (ready bool)
+	// Forget takes back w: after it w is not woken any more. It may be
+	// called for one that was woken, or never given.
+	Forget(w Waker)
+}
+
+// A Waker is what a Notifier wakes. Wake does not block and calls nothing of
+// the file, so that locks may be held.
+type Waker interface{ Wake() }
+
 // A Fetcher is a Waiter that must know how much is asked for in order to wait,
 // as one that asks another server does. The engine calls Fetch instead of Wait;
 // the ReadAt that follows asks for count bytes too.

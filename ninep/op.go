@@ -338,6 +338,7 @@ func (c *conn) opened(r *request, h Handle, mode OpenMode, q Qid) error {
 		if mode.Readable() {
 			o.reader, _ = h.(Reader)
 			o.waiter, _ = h.(Waiter)
+			o.notifier, _ = h.(Notifier)
 		}
 		if mode.Writable() {
 			o.writer, _ = h.(Writer)
@@ -373,7 +374,7 @@ func (c *conn) readFile(ctx context.Context, r *request) error {
 		case rest && !o.waiter.Ready(off):
 			count = 0
 		case rest:
-		case r.ctx.turn == 0:
+		case r.ctx.turn == 0 && o.notifier == nil:
 			wait := o.waiter.Wait
 			if f, ok := o.waiter.(Fetcher); ok {
 				wait = func(ctx context.Context, off int64) error { return f.Fetch(ctx, off, count) }

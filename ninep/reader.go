@@ -2,7 +2,6 @@ package ninep
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 )
@@ -125,12 +124,15 @@ func (c *conn) serve(r *request, turn uint64) (lost bool) {
 			c.mu.Lock()
 			c.cur = nil
 			c.list(r)
-			c.spawn(r)
 			c.mu.Unlock()
+			c.wait(r)
 			return false
 		}
 		r.ctx.turn = 0
-		err = c.call(r)
+		if err = c.call(r); err == errWait {
+			c.wait(r)
+			return true
+		}
 	}
 	c.mu.Lock()
 	run := c.finish(r, err)
@@ -164,6 +166,10 @@ func (c *conn) work(r *request) {
 	defer c.release()
 	for r != nil {
 		err := c.call(r)
+		if err == errWait {
+			c.wait(r)
+			return
+		}
 		c.mu.Lock()
 		run := c.finish(r, err)
 		var next *request
@@ -373,7 +379,7 @@ func (c *conn) flushTag(r *request) {
 	if old.op == opFlush {
 		return
 	}
-	old.ctx.cancel(context.Canceled)
+	c.stop(old)
 	if old.op == opClunk || old.op == opRemove || old.started || old.fid == nil || !old.fid.queue.remove(old) {
 		return
 	}

@@ -85,6 +85,9 @@ type request struct {
 	mute    bool // not to be answered: the session is over
 	flushes []*request
 	next    *request // in a line
+	parked  bool     // see park.go
+	woken   bool     // by its Notifier, which does not know it any more
+	fault   error    // a panic of that
 	reading bool     // in fid.reads, by the next two
 	before  *request
 	after   *request

@@ -156,7 +156,7 @@ func TestHangup(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			before := runtime.NumGoroutine()
 			w := dial(t, nil).start()
-			for i, name := range []string{"hello", "pipe", "stuck", "slow", "log", "dir"} {
+			for i, name := range []string{"hello", "pipe", "stuck", "slow", "log", "dir", "bell"} {
 				w.do(fmt.Sprintf("Twalk tag 1 fid 0 newfid %d nwname 1 0:%s", i+1, name), "Rwalk tag 1*")
 				mode := 2
 				if name == "dir" {
@@ -166,6 +166,8 @@ func TestHangup(t *testing.T) {
 			}
 			w.send("Tread tag 10 fid 2 offset 0 count 10")
 			w.entered("pipe")
+			w.send("Tread tag 9 fid 7 offset 0 count 10")
+			w.entered("bell")
 			w.send("Tread tag 11 fid 3 offset 0 count 10")
 			w.entered("stuck")
 			w.send("Twrite tag 12 fid 4 offset 0 count 1 \"x\"")
@@ -179,8 +181,8 @@ func TestHangup(t *testing.T) {
 			if err := w.end(); err != nil {
 				t.Error(err)
 			}
-			if n := w.fs.closes.Load(); n != 6 {
-				t.Errorf("%d handles closed, want 6", n)
+			if n := w.fs.closes.Load(); n != 7 {
+				t.Errorf("%d handles closed, want 7", n)
 			}
 			for _, err := range w.fs.cause {
 				if err != ErrHangup {

@@ -12,14 +12,14 @@ import (
 func TestStress(t *testing.T) {
 	w := dial(t, nil).start()
 	close(w.fs.deaf)
-	for i, name := range []string{"hello", "pipe", "stuck", "slow", "log", "deaf"} {
+	for i, name := range []string{"hello", "pipe", "stuck", "slow", "log", "deaf", "bell"} {
 		w.do(fmt.Sprintf("Twalk tag 1 fid 0 newfid %d nwname 1 0:%s", i+1, name), "Rwalk tag 1*")
 		w.do(fmt.Sprintf("Topen tag 1 fid %d mode 2", i+1), "Ropen tag 1*")
 	}
 	const window = 64 // requests have the tags 100 and up, their flushes 1000 and up
 	rnd := rand.New(rand.NewPCG(1, 2))
 	ask := func(tag int) string {
-		fid := 1 + rnd.IntN(6)
+		fid := 1 + rnd.IntN(7)
 		switch rnd.IntN(5) {
 		case 0:
 			return fmt.Sprintf("Twrite tag %d fid %d offset 0 count 1 \"x\"", tag, fid)

@@ -19,6 +19,8 @@ type outHandle struct {
 	bound *turn
 }
 
+var _ ninep.Notifier = (*outHandle)(nil)
+
 func openOut(n *file, mode ninep.OpenMode) (ninep.Handle, error) {
 	if err := readOnly(mode); err != nil {
 		return nil, err
@@ -72,8 +74,22 @@ func (h *outHandle) Ready(off int64) bool {
 	if t == nil {
 		return true
 	}
-	ready, _, _ := t.look(h.lines, off)
-	return ready
+	return t.ready(h.lines, off)
+}
+
+// Notify is of ninep.Notifier: the log of a turn only grows.
+func (h *outHandle) Notify(off int64, w ninep.Waker) bool {
+	t := h.turn()
+	return t == nil || t.notify(h.lines, off, w)
+}
+
+func (h *outHandle) Forget(w ninep.Waker) {
+	h.mu.Lock()
+	t := h.bound
+	h.mu.Unlock()
+	if t != nil {
+		t.forget(w)
+	}
 }
 
 func (h *outHandle) Wait(ctx context.Context, off int64) error {
@@ -100,13 +116,13 @@ func (h *outHandle) ReadAt(ctx context.Context, p []byte, off int64) (int, error
 		return 0, nil
 	}
 	for {
-		ready, gone, wake := t.look(h.lines, off)
+		n, gone, wake, err := t.read(h.lines, p, off)
 		if gone {
 			h.unbind(t)
 			return 0, nil
 		}
-		if ready {
-			return t.read(h.lines, p, off)
+		if wake == nil {
+			return n, err
 		}
 		select {
 		case <-wake:

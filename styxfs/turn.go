@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -72,7 +73,8 @@ type turn struct {
 	other    context.CancelCauseFunc // of a Generate that may have another vocabulary; nil: none may
 	deaf     bool                    // to one that has
 	noted    bool                    // the journal has a turnNote
-	wake     chan struct{}           // closed at the next change; nil: nobody waits
+	wake     chan struct{}           // closed at the next change; nil: nobody waits so
+	wakers   []ninep.Waker           // likewise
 	watch    int                     // of those, open now
 	state    State
 	note     Note
@@ -103,6 +105,11 @@ func (t *turn) wakeAll() {
 		close(t.wake)
 		t.wake = nil
 	}
+	for i, w := range t.wakers {
+		w.Wake()
+		t.wakers[i] = nil
+	}
+	t.wakers = t.wakers[:0]
 }
 
 // enter moves to a state and tells the session's event file. mu is held.
@@ -270,19 +277,49 @@ func (t *turn) stop(cause error) {
 func (t *turn) look(lines bool, off int64) (ready, gone bool, wake <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch t.phase {
-	case void:
-		return true, true, nil
-	case ended:
-		return true, false, nil
+	if t.has(lines, off) {
+		return true, t.phase == void, nil
 	}
-	if off < int64(len(t.log(lines))) {
-		return true, false, nil
-	}
+	return false, false, t.change()
+}
+
+// has says whether a read at off returns. mu is held.
+func (t *turn) has(lines bool, off int64) bool {
+	return t.phase == void || t.phase == ended || off < int64(len(t.log(lines)))
+}
+
+// change gives what is closed at the next change. mu is held.
+func (t *turn) change() <-chan struct{} {
 	if t.wake == nil {
 		t.wake = make(chan struct{})
 	}
-	return false, false, t.wake
+	return t.wake
+}
+
+func (t *turn) ready(lines bool, off int64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.has(lines, off)
+}
+
+// notify is ready, and has w woken at the next change where that is false.
+func (t *turn) notify(lines bool, off int64, w ninep.Waker) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.has(lines, off) {
+		return true
+	}
+	t.wakers = append(t.wakers, w)
+	return false
+}
+
+// forget takes back what notify was given.
+func (t *turn) forget(w ninep.Waker) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.wakers, w); i >= 0 {
+		t.wakers = slices.Delete(t.wakers, i, i+1)
+	}
 }
 
 // log is what can be read of token, or of out. mu is held.
@@ -297,21 +334,23 @@ func (t *turn) log(lines bool) []byte {
 	return t.text[:seen.text]
 }
 
-// read fills p from off on. At the end it gives 0 and the turn's error.
-func (t *turn) read(lines bool, p []byte, off int64) (int, error) {
+// read fills p from off on, or tells like look of what to wait for. At the end
+// it gives 0 and the turn's error.
+func (t *turn) read(lines bool, p []byte, off int64) (n int, gone bool, wake <-chan struct{}, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	log := t.log(lines)
-	if off >= int64(len(log)) {
-		if t.phase == ended {
-			return 0, t.err
-		}
-		return 0, nil
+	switch {
+	case t.phase == void:
+		return 0, true, nil, nil
+	case off >= int64(len(log)) && t.phase == ended:
+		return 0, false, nil, t.err
+	case off >= int64(len(log)):
+		return 0, false, t.change(), nil
+	case lines:
+		return cutLines(p, log, off), false, nil, nil
 	}
-	if lines {
-		return cutLines(p, log, off), nil
-	}
-	return cutText(p, log, off), nil
+	return cutText(p, log, off), false, nil, nil
 }
 
 // attend counts a reader of a turn that runs or is being written.

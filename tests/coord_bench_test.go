@@ -259,7 +259,8 @@ func BenchmarkProxy(b *testing.B) {
 }
 
 // helper starts this test's program as an HTTP server, as a proxy of one, or as
-// a relay of a Unix socket, and gives its address.
+// a relay of a Unix socket, and gives its address. pacedCluster starts it as a
+// node.
 func helper(b *testing.B, what string) string {
 	exe, err := os.Executable()
 	if err != nil {
@@ -293,6 +294,10 @@ func TestHelper(t *testing.T) {
 	}
 	if to, ok := strings.CutPrefix(what, "relay "); ok {
 		relay(t, to)
+		return
+	}
+	if line, ok := strings.CutPrefix(what, "node "); ok {
+		pacedNode(t, line)
 		return
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
